@@ -11,6 +11,7 @@ CubestoreError
 ├── MismatchError (ValueError)              bands, dtypes, shapes or variables that do not match
 ├── SlotError (ValueError)                  a slot that the cube cannot take
 ├── LockedError (TimeoutError)              another writer holds the cube
+├── AbandonedError (RuntimeError)           a task whose build has ended
 ├── NotWritableError (OSError)              a read-only or full disk; what was committed stays
 └── DamagedError (OSError)                  bytes that are not the ones that were committed
     └── ForeignWriteError                   … because something else wrote to the cube
@@ -86,6 +87,10 @@ class SlotError(CubestoreError, ValueError):
 
 class LockedError(CubestoreError, TimeoutError):
     """Another writer holds the cube's lock."""
+
+
+class AbandonedError(CubestoreError, RuntimeError):
+    """The writer that a task worked for has ended; what the task made is not wanted."""
 
 
 class NotWritableError(CubestoreError, OSError):

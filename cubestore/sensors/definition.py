@@ -28,7 +28,7 @@ class Band:
     """Width of the passband at half its height, micrometres."""
 
     gsd: float
-    """Ground sample distance as acquired, metres."""
+    """Ground sample distance of the product's own pixels, metres, nominal."""
 
     source: str
     """The document these numbers were read in."""
@@ -74,7 +74,8 @@ class Layer:
     """See ``scale_factor``."""
 
     masked: bool = False
-    """Whether readers are to see nodata as NaN (CF ``_FillValue``); never for masks and floats."""
+    """Whether readers are to see nodata as NaN (CF ``_FillValue``): integers that measure, never
+    masks, classes and floats."""
 
     valid_range: tuple[int, int] | None = None
     """Smallest and largest stored value that the product calls valid."""
@@ -130,7 +131,7 @@ class Sensor:
     """Bits that float pixels are rounded to unless all are asked for; None: untouched."""
 
     constellation: str
-    """STAC ``constellation``."""
+    """STAC ``constellation``, or "" for aircraft."""
 
     license: str
     """SPDX id, or the name of the terms."""
@@ -151,5 +152,3 @@ class Sensor:
             if band.name == name:
                 return band
         raise KeyError(name)
-
-

@@ -1,0 +1,53 @@
+"""Sentinel-1 C-SAR: radiometrically terrain-corrected backscatter.
+
+Both polarisations have one wavelength, that of the carrier. Some encoders were trained on
+other numbers in its place (Clay: 3.5 and 4.0): those are codes, which their inputs put in.
+"""
+
+import math
+
+import numpy as np
+
+from cubestore.sensors.definition import Band, Layer, Sensor
+
+SPEED_OF_LIGHT = 299_792_458.0
+"""Metres per second, exact: BIPM, SI Brochure, 9th edition, section 2.2."""
+
+CARRIER = 5.405e9
+"""Hertz: ESA, Sentinel-1 SAR Technical Guide, SAR instrument, centre frequency."""
+
+WAVELENGTH = SPEED_OF_LIGHT / CARRIER * 1e6
+"""Micrometres; the guide prints 5.5465763 cm."""
+
+_INSTRUMENT = "ESA, Sentinel-1 SAR Technical Guide, SAR instrument, key parameters"
+_PRODUCT = "Microsoft / Catalyst, Sentinel-1 RTC, derived from ESA's Level-1 GRD (IW)"
+
+MANTISSA_BITS = 10
+"""Rounds by at most 0.0021 dB, far below the 1 dB to which the radar itself is calibrated."""
+
+SENTINEL_1_RTC = Sensor(
+    id="sentinel-1-rtc",
+    title="Sentinel-1 radiometrically terrain-corrected backscatter",
+    grid="mgrs",
+    gsd=10,
+    pixels=Layer(
+        name="backscatter",
+        dtype=np.dtype(np.float32),
+        nodata=math.nan,
+        long_name="backscatter coefficient gamma nought, linear power, terrain corrected",
+        units="1",
+        source=_PRODUCT,
+    ),
+    # 10 m is the spacing of the pixels; what the radar resolves is 20 m x 22 m.
+    bands=(
+        Band(name="vv", center_wavelength=WAVELENGTH, gsd=10, source=_INSTRUMENT),
+        Band(name="vh", center_wavelength=WAVELENGTH, gsd=10, source=_INSTRUMENT),
+    ),
+    mantissa_bits=MANTISSA_BITS,
+    constellation="sentinel-1",
+    license="CC-BY-4.0",
+    attribution=(
+        "Contains modified Copernicus Sentinel data; terrain correction by Catalyst for Microsoft"
+    ),
+    source=_PRODUCT,
+)
