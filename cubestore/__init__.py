@@ -1,1 +1,51 @@
-"""tmp."""
+"""Analysis-ready Earth-observation cubes: one per tile and sensor, in plain Zarr.
+
+A STORE is a directory. In it each CUBE is a Zarr v3 group ``GRID/TILE/SENSOR`` that plain
+``xarray.open_zarr`` opens: dims ``(time, band, y, x)`` on the sensor's own pixel grid over the
+whole TILE, with masks, wavelengths and the origin of every SLOT (one acquisition) beside the
+pixels. What was not ingested is not stored.
+
+A cube changes by COMMITS, one writer at a time. The group's ``zarr.json`` tells how long the cube
+is and is replaced last, by a rename: whoever reads sees the cube before or after, and no crash
+leaves it between. A shard that was committed is never written again; a better version of a scene
+is a new slot that supersedes the old. Every byte is vouched for by a commit record.
+
+    store = cubestore.create_store("STORE")
+    cube = store.create_cube("31UDQ", "sentinel-2-l2a")
+    cube.append(cubestore.Slot(time=..., item_id=...), {"reflectance": ..., ...})
+    cube.open()                                  # xarray.Dataset
+
+Sensors stand in ``sensors/``, a module per instrument; tiles in ``grids/``; bytes in ``layout``
+and ``encoding``; the protocol in ``commit``.
+"""
+
+from cubestore.cube import Cube
+from cubestore.encoding import Array
+from cubestore.errors import CubestoreError
+from cubestore.grids import Tile, tile
+from cubestore.sensors import SENSORS, Band, Sensor, sensor
+from cubestore.slot import Slot
+from cubestore.store import Store, create_store, open_store, open_tile
+from cubestore.verify import Finding, Report
+from cubestore.writer import Staging, Writer
+
+__all__ = [
+    "SENSORS",
+    "Array",
+    "Band",
+    "Cube",
+    "CubestoreError",
+    "Finding",
+    "Report",
+    "Sensor",
+    "Slot",
+    "Staging",
+    "Store",
+    "Tile",
+    "Writer",
+    "create_store",
+    "open_store",
+    "open_tile",
+    "sensor",
+    "tile",
+]

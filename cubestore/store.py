@@ -1,0 +1,199 @@
+"""A store: which cubes there are, and the way to each."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import xarray as xr
+
+from cubestore import disk, grids, layout
+from cubestore.cube import WAIT, Cube, cube_at
+from cubestore.errors import FormatError, NotAStoreError, UnknownCubeError
+from cubestore.reader import read
+from cubestore.records import METADATA, dump
+from cubestore.sensors import SENSORS
+from cubestore.verify import Report
+
+GRIDS = ("mgrs", "sin")
+MARKER = dump(
+    {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {"cubestore:format": layout.FORMAT},
+    }
+)
+"""The store's own ``zarr.json``: a group without consolidated metadata, for it would slow down
+whoever opens one of many cubes (1.9 s against 7 ms, of 2,000)."""
+
+GROUP = dump({"zarr_format": 3, "node_type": "group", "attributes": {}})
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A directory of cubes, ``GRID/TILE/SENSOR``."""
+
+    path: str
+    """Path or address."""
+
+    def cubes(self) -> list[tuple[str, str]]:
+        """Return the (tile, sensor) of every cube, sorted."""
+        found = _local_cubes(self.path) if "://" not in self.path else _remote_cubes(self.path)
+        return sorted((tile, sensor) for tile, sensor in found if sensor in SENSORS)
+
+    def cube(self, tile: str, sensor: str) -> Cube:
+        """Return a cube of the store.
+
+        Raises:
+            UnknownTileError: no such tile.
+            UnknownSensorError: no such sensor.
+            UnknownCubeError: the store has no such cube.
+            FormatError: the cube is of another format.
+        """
+        cube = cube_at(self.path, tile, sensor)
+        cube.root()
+        return cube
+
+    def create_cube(
+        self,
+        tile: str,
+        sensor: str,
+        *,
+        bands: Sequence[str] | None = None,
+        layers: Sequence[str] = (),
+        lossless: bool = False,
+        wait: float = WAIT,
+    ) -> Cube:
+        """Create a cube that spans its tile and has no slots yet.
+
+        Args:
+            tile: ``31UDQ`` or ``h18v04``.
+            sensor: the sensor's id.
+            bands: names, in the cube's order; None: the standard ones. Fixed from then on.
+            layers: the sensor's optional layers that it is to hold.
+            lossless: keep every bit of float pixels, where the sensor's are rounded.
+            wait: seconds to wait for another writer.
+
+        Raises:
+            CubeExistsError: it is there already.
+            MismatchError: tile, bands or layers that are not the sensor's.
+        """
+        cube = cube_at(self.path, tile, sensor)
+        layout.geobox(cube.sensor, cube.tile)
+        with disk.writable(Path(self.path)):
+            for group in (Path(cube.path).parent.parent, Path(cube.path).parent):
+                _mark(group, GROUP)
+        cube.create(bands=bands, layers=layers, lossless=lossless, wait=wait)
+        return cube
+
+    def open_tile(self, tile: str) -> xr.DataTree:
+        """Open every cube of a tile: a DataTree with a node for each sensor, read lazily.
+
+        Raises:
+            UnknownTileError: no such tile.
+            UnknownCubeError: the store has no cube of it.
+        """
+        name = grids.tile(tile).id
+        nodes = {s: self.cube(t, s).open() for t, s in self.cubes() if t == name}
+        if not nodes:
+            raise UnknownCubeError(
+                f"{self.path} has no cube of {name}",
+                expected="a tile that `cubestore info` lists",
+                remedy="build it",
+            )
+        return xr.DataTree.from_dict(nodes, name=name)
+
+    def verify(self) -> Iterator[Report]:
+        """Compare every cube with its commit records. See :meth:`Cube.verify`."""
+        for tile, sensor in self.cubes():
+            yield cube_at(self.path, tile, sensor).verify()
+
+
+def create_store(path: str | os.PathLike[str]) -> Store:
+    """Make a directory a store; one that is a store already is left as it is.
+
+    Raises:
+        NotAStoreError: the directory holds other things.
+        FormatError: a store of another format.
+        NotWritableError: the disk is read-only or full.
+    """
+    directory = Path(path)
+    if (directory / METADATA).exists():
+        return open_store(directory)
+    if directory.exists() and (not directory.is_dir() or _holds_things(directory)):
+        raise NotAStoreError(
+            f"{directory} holds other things",
+            expected="an empty directory, or one that is not there yet",
+            remedy="choose another for the store",
+        )
+    with disk.writable(directory):
+        _mark(directory, MARKER)
+    return Store(str(directory))
+
+
+def open_store(path: str | os.PathLike[str]) -> Store:
+    """Open a store on a file system, or at an address that fsspec reads.
+
+    Raises:
+        NotAStoreError: there is none.
+        FormatError: a store of another format.
+    """
+    address = os.fspath(path)
+    try:
+        attributes = json.loads(read(f"{address}/{METADATA}"))["attributes"]
+        found = attributes["cubestore:format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotAStoreError(
+            f"{address} is not a store",
+            expected=f"a directory with a {METADATA} that names its cubestore:format",
+            remedy="create it with cubestore.create_store, or check the path",
+        ) from None
+    if found != layout.FORMAT:
+        raise FormatError(
+            f"{address} is a store of format {found}",
+            expected=f"format {layout.FORMAT}",
+            remedy="read it with a version of cubestore that knows it",
+        )
+    return Store(address)
+
+
+def open_tile(path: str | os.PathLike[str], tile: str) -> xr.DataTree:
+    """Open every cube of a tile of the store at ``path``. See :meth:`Store.open_tile`."""
+    return open_store(path).open_tile(tile)
+
+
+def _mark(directory: Path, document: bytes) -> None:
+    changed = disk.make_directory(directory)
+    if not (directory / METADATA).exists():
+        disk.replace(directory / METADATA, document)
+        disk.sync(sorted(changed | {directory}))
+
+
+def _holds_things(directory: Path) -> bool:
+    return any(not entry.name.endswith(disk.PARTIAL) for entry in directory.iterdir())
+
+
+def _local_cubes(path: str) -> Iterator[tuple[str, str]]:
+    for grid in GRIDS:
+        for tile in _directories(f"{path}/{grid}"):
+            for sensor in _directories(tile.path):
+                if Path(sensor.path, METADATA).exists():
+                    yield tile.name, sensor.name
+
+
+def _directories(path: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(path) as entries:
+            return [e for e in entries if e.is_dir() and not e.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _remote_cubes(address: str) -> Iterator[tuple[str, str]]:
+    files, root = fsspec.url_to_fs(address)
+    for grid in GRIDS:
+        for path in files.glob(f"{root}/{grid}/*/*/{METADATA}"):
+            tile, sensor = path.split("/")[-3:-1]
+            yield tile, sensor
