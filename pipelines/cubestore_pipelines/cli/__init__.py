@@ -1,1 +1,47 @@
-"""tmp."""
+"""The program ``cubestore``: verbs, each a thin call of a public function.
+
+Exit status: 0 done; 1 a known error, in one line; 2 wrong usage; 3 done in part, or verified and
+found wrong; 130 interrupted. Results go to standard output, messages to standard error.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from cubestore.errors import CubestoreError
+from cubestore_pipelines.cli import demo, facts, stores
+
+DONE, FAILED, USAGE, IN_PART, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = App(
+    name="cubestore",
+    help="Analysis-ready Earth-observation cubes: one per tile and sensor, in plain Zarr.",
+    version=f"cubestore {version('cubestore')}",
+    help_format="plaintext",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for verb in (demo.demo, facts.sensors, facts.tiles, stores.info, stores.verify):
+    app.command(verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program, and return its exit status."""
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        status = app(list(sys.argv[1:] if arguments is None else arguments))
+    except CubestoreError as error:
+        errors.print(f"cubestore: {error}")
+        return FAILED
+    except CycloptsError as error:
+        errors.print(f"cubestore: {error}\nTry: cubestore --help")
+        return USAGE
+    except KeyboardInterrupt:
+        errors.print("cubestore: interrupted. What was committed stays; the same command resumes.")
+        return INTERRUPTED
+    return status if isinstance(status, int) else DONE

@@ -1,0 +1,97 @@
+"""Verbs that need no store: which sensors there are, which tiles cover a place."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import LimitedChoice
+
+import cubestore
+from cubestore import grids
+from cubestore_pipelines.cli.output import Json, show_json, show_table
+
+PLACE = Group("Place (one of these)", validator=LimitedChoice(1, 1))
+Box = Annotated[tuple[float, float, float, float] | None, Parameter(group=PLACE)]
+Point = Annotated[tuple[float, float] | None, Parameter(group=PLACE)]
+
+
+def sensors(sensor: str | None = None, /, *, json: Json = False) -> None:
+    """List the sensors, or the bands of one with wavelength, pixel size and source.
+
+    Example: cubestore sensors sentinel-2-l2a
+
+    Args:
+        sensor: a sensor's id; without it, all are listed.
+        json: print one JSON object.
+    """
+    if sensor is None:
+        rows = [_summary(known) for known in cubestore.SENSORS.values()]
+        _show("sensors", rows, json=json)
+    else:
+        known = cubestore.sensor(sensor)
+        optional = {band.name for band in known.optional_bands}
+        bands = [
+            {
+                "band": band.name,
+                "common_name": band.common_name,
+                "wavelength_um": _number(band.center_wavelength),
+                "width_um": _number(band.full_width_half_max),
+                "gsd_m": band.gsd,
+                "standard": band.name not in optional,
+                "source": band.source,
+            }
+            for band in (*known.bands, *known.optional_bands)
+        ]
+        _show("bands", bands, json=json)
+
+
+def tiles(
+    *,
+    bbox: Box = None,
+    point: Point = None,
+    grid: Literal["mgrs", "sin"] = "mgrs",
+    json: Json = False,
+) -> None:
+    """List the tiles that cover a place, with EPSG code and bounds.
+
+    Example: cubestore tiles --point 2.35 48.85
+
+    Args:
+        bbox: west, south, east and north in degrees; west > east crosses the antimeridian.
+        point: longitude and latitude in degrees.
+        grid: mgrs (Sentinel-2's) or sin (MODIS sinusoidal).
+        json: print one JSON object.
+    """
+    found = grids.tiles_in(*bbox, grid=grid) if bbox else []
+    found += grids.tiles_at(*point, grid=grid) if point else []
+    rows = [
+        {
+            "tile": tile.id,
+            "crs": f"EPSG:{tile.crs.epsg}" if tile.crs.epsg else "MODIS sinusoidal",
+            "bounds": [round(edge, 3) for edge in tile.bounds.bbox],
+        }
+        for tile in found
+    ]
+    _show("tiles", rows, json=json)
+
+
+def _summary(sensor: cubestore.Sensor) -> dict[str, Any]:
+    return {
+        "sensor": sensor.id,
+        "variable": sensor.pixels.name,
+        "dtype": sensor.pixels.dtype.name,
+        "gsd_m": sensor.gsd,
+        "grid": sensor.grid,
+        "bands": " ".join(band.name for band in sensor.bands),
+        "title": sensor.title,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124 - NaN has no JSON
+
+
+def _show(name: str, rows: list[dict[str, Any]], *, json: bool) -> None:
+    if json:
+        show_json({name: rows})
+    elif rows:
+        show_table(list(rows[0]), [list(row.values()) for row in rows])

@@ -1,0 +1,89 @@
+"""Verbs on a store: what is there, and whether it is what was committed."""
+
+import sys
+from typing import Any
+
+import cubestore
+from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
+
+CLEAN, WRONG = 0, 3
+
+
+def info(
+    store: str,
+    tile: str | None = None,
+    sensor: str | None = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Show what a store, a tile or a cube holds: slots, dates, coverage, size, last commit.
+
+    Example: cubestore info STORE 31UDQ sentinel-2-l2a
+
+    Args:
+        store: path or address of the store.
+        tile: only this tile.
+        sensor: only this sensor's cube.
+        json: print one JSON object.
+    """
+    opened = cubestore.open_store(store)
+    if tile is not None and sensor is not None:
+        facts = opened.cube(tile, sensor).info()
+        show_json(facts) if json else show_facts(_for_people(facts))
+        return
+    wanted = None if tile is None else cubestore.tile(tile).id
+    cubes = [opened.cube(t, s).info() for t, s in opened.cubes() if wanted in {None, t}]
+    if json:
+        show_json({"store": store, "cubes": cubes})
+    else:
+        columns = ("tile", "sensor", "slots", "first", "last", "files", "size", "commit")
+        rows = [_for_people(facts) for facts in cubes]
+        show_table(columns, [[row[column] for column in columns] for row in rows])
+
+
+def verify(store: str, /, *, repair: bool = False, json: Json = False) -> int:
+    """Compare every byte of a store with its commit records; name each key that is wrong.
+
+    Example: cubestore verify STORE
+
+    Args:
+        store: path of the store.
+        repair: first undo what interrupted writers left behind, as the next write would.
+        json: print one JSON object.
+    """
+    opened = cubestore.open_store(store)
+    if repair:
+        for tile, sensor in opened.cubes():
+            opened.cube(tile, sensor).recover()
+    reports = list(opened.verify())
+    wrong = any(report.damaged for report in reports)
+    if json:
+        show_json({"store": store, "ok": not wrong, "cubes": [_report(r) for r in reports]})
+    else:
+        rows = [[r.path, f.state, f.key, f.problem] for r in reports for f in r.findings]
+        if rows:
+            show_table(("cube", "state", "key", "problem"), rows)
+        files, count = sum(r.keys for r in reports), sum(r.size for r in reports)
+        verdict = "something is wrong" if wrong else "all as committed"
+        message = f"cubes: {len(reports)}, files: {files}, {size(count)}: {verdict}."
+        print(message, file=sys.stderr)  # noqa: T201 - a message
+    return WRONG if wrong else CLEAN
+
+
+def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
+    shown = {**facts, "size": size(facts["bytes"]), "bands": " ".join(facts["bands"])}
+    shown["computed"] = ", ".join(f"{n} ({slots} slots)" for n, slots in facts["computed"].items())
+    del shown["bytes"]
+    return shown
+
+
+def _report(report: cubestore.Report) -> dict[str, Any]:
+    findings = [{"key": f.key, "state": f.state, "problem": f.problem} for f in report.findings]
+    return {
+        "path": report.path,
+        "commit": report.commit,
+        "files": report.keys,
+        "bytes": report.size,
+        "findings": findings,
+    }
