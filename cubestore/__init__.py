@@ -25,9 +25,10 @@ from cubestore.errors import CubestoreError
 from cubestore.grids import Tile, tile
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
 from cubestore.slot import Slot
+from cubestore.staging import Staging
 from cubestore.store import Store, create_store, open_store, open_tile
 from cubestore.verify import Finding, Report
-from cubestore.writer import Staging, Writer
+from cubestore.writer import Writer
 
 __all__ = [
     "SENSORS",

@@ -8,21 +8,28 @@ shards lie beyond the length that readers see; after it, they are part of the cu
 2. Tasks write blocks into a staging directory of this attempt, synced, under names of no
    meaning. Only the holder of the lock moves them; a task of a dead build wakes up to find its
    directory gone.
-3. Write the commit record: its parent, every key with size and CRC-32C, which keys it replaces.
+3. Keep a second name of each file that will be replaced (chunks of the time coordinates), in a
+   directory that stays as long as the commit is under way. Sync.
+4. Write the commit record: its parent, every key with size and CRC-32C, which keys it replaces.
    It is written ahead: a record that the root does not name yet tells recovery, and ``verify``,
-   just what an interrupted commit touched.
-4. Keep a second name of each file that will be replaced (the last chunks of the coordinates).
+   just what an interrupted commit touched. Sync.
 5. Move the blocks to their keys. Sync the directories.
 6. Replace the root, which names the record by number and digest. Sync. Committed.
-7. Bring the arrays' own ``zarr.json`` up to date, for readers without consolidated metadata.
+7. Bring the arrays' own ``zarr.json`` up to date, for readers without consolidated metadata;
+   drop what was kept.
 
 Recovery takes the root for the truth. A record one ahead of it is rolled back: kept files get
-their names back, new keys go, the record goes last. Every step can be killed and repeated. A
-shard that was committed is never written again, so readers need no lock.
+their names back, new keys go, then the record, then what was kept. Every step can be killed and
+repeated. A record ahead for which nothing is kept was completed: then the root is an old one that
+somebody put back, and nothing is touched. A shard that was committed is never written again, so
+readers need no lock.
+
+An append is seen whole or not at all. What a fill adds lies within the length that readers see:
+each of its shards appears whole, some perhaps before the commit, and goes if it is rolled back.
 """
 
 import contextlib
-import json
+import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -30,9 +37,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cubestore import disk, lock
-from cubestore.encoding import Json, crc32c
-from cubestore.errors import ForeignWriteError
-from cubestore.records import METADATA, Control, Record, Root, digest, dump
+from cubestore.encoding import Json
+from cubestore.errors import DamagedError, ForeignWriteError, LockedError
+from cubestore.records import METADATA, Control, Record, Root, digest, dump, own_metadata, software
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Change:
     """Keys that may be there already."""
 
     tails: frozenset[str] = frozenset()
-    """Keys that a later commit may replace."""
+    """Keys that a later commit may replace: the chunks of the time coordinates."""
 
     details: Json = field(default_factory=dict)
     created: str
@@ -79,8 +86,10 @@ def locked(control: Control, wait: float) -> Iterator["Committer"]:
         NotWritableError: the disk is read-only or full.
     """
     with disk.writable(control.path):
-        for directory in (control.path, control.staging, control.kept, control.records):
-            disk.sync(disk.make_directory(directory))
+        for directory in (control.staging, control.kept, control.records):
+            disk.make_directory(directory)
+        # Whoever made them may have been killed before it synced them.
+        disk.sync([control.path, control.path.parent, control.group.parent])
     with lock.hold(control.lock, wait):
         committer = Committer(control)
         try:
@@ -90,7 +99,8 @@ def locked(control: Control, wait: float) -> Iterator["Committer"]:
                 committer.staging.mkdir()
             yield committer
         finally:
-            disk.clear(control.staging)
+            if os.getpid() == committer.pid:  # a child that was forked unwinds here too
+                disk.clear(control.staging)
 
 
 class Committer:
@@ -102,6 +112,9 @@ class Committer:
         self.staging = control.staging / uuid.uuid4().hex
         self.root: Root | None = None
         self.record: Record | None = None
+        self.pid = os.getpid()
+        self._unsettled = False
+        """Whether a commit was begun that could be neither completed nor undone."""
 
     def commit(self, change: Change) -> Root:
         """Make a change, whole or not at all.
@@ -110,20 +123,26 @@ class Committer:
             ForeignWriteError: something other than the store has written to the cube.
             NotWritableError: the disk is full or read-only; the cube is as it was.
         """
+        if self._unsettled:
+            self.recover()
         self._refuse_changed_root()
         record, root = self._next(change)
         with disk.writable(self.group):
+            self._keep(record, root.digest)
+            self._write_ahead(record)
             try:
-                self._write_ahead(record)
-                self._keep(record)
                 self._move(change.staged)
                 self._replace_root(root)
-            except BaseException:
+            except BaseException as error:
                 self.recover()
-                raise
-            self.root, self.record = root, record
-            self._write_array_metadata(root)
-            disk.clear(self.control.kept)
+                if not (
+                    isinstance(error, OSError) and self.root and self.root.digest == root.digest
+                ):
+                    raise
+            before = self.root.arrays if self.root else {}
+            self.root, self.record, self._unsettled = root, record, False
+            with contextlib.suppress(OSError):  # it is committed; the next writer goes on here
+                self._finish({n: d for n, d in root.arrays.items() if d != before.get(n)})
         return root
 
     def recover(self) -> None:
@@ -135,11 +154,11 @@ class Committer:
         """
         self.root = Root.read(self.group)
         self.record = self._vouched(self.root)
+        # Whoever changed these may have been killed before it synced them.
+        disk.sync([self.control.records, *([self.group] if self.root else [])])
         self._roll_back(self.root.number + 1 if self.root else 0)
-        self._refuse_strangers()
-        if self.root:
-            self._write_array_metadata(self.root)
-        disk.clear(self.control.kept)
+        self._finish(self._behind())
+        self._unsettled = False
 
     # Making a change, in the order of the protocol.
 
@@ -154,7 +173,7 @@ class Committer:
             parent=self.root.digest if self.root else "",
             operation=change.operation,
             created=change.created,
-            software=change.attributes["source"],
+            software=software(),
             details=change.details,
             metadata=root.metadata_digest(),
             keys=dict(sorted(written.items())),
@@ -178,26 +197,32 @@ class Committer:
         for key in sorted(there - allowed):
             raise _foreign(self.group / key)
         for key in sorted(written & set(tails)):
-            data = (self.group / key).read_bytes() if key in there else b""
-            if (len(data), crc32c(data)) != tails[key]:
+            if disk.measure(self.group / key) != tails[key]:
                 raise _foreign(self.group / key)
         return tuple(sorted(there))
 
-    def _write_ahead(self, record: Record) -> None:
-        disk.replace(self.control.record_path(record.number), record.to_bytes())
-        disk.sync([self.control.records])
-
-    def _keep(self, record: Record) -> None:
-        if not record.replaced:
-            return
-        kept = self.control.kept / str(record.number)
-        kept.mkdir()
+    def _keep(self, record: Record, digest_: str) -> None:
+        kept = self.control.kept_by(digest_)
+        disk.clear(kept)
+        kept.mkdir(exist_ok=True)
         for position, key in enumerate(record.replaced):
             disk.keep(self.group / key, kept / str(position))
         disk.sync([kept, self.control.kept])
 
+    def _write_ahead(self, record: Record) -> None:
+        try:
+            disk.write_once(self.control.record_path(record.number), record.to_bytes())
+        except FileExistsError as error:
+            raise LockedError(
+                f"Another writer made commit {record.number} of {self.group} meanwhile",
+                expected="one writer a cube",
+                remedy="the file system does not honour locks: write from one host",
+            ) from error
+        self._unsettled = True
+        disk.sync([self.control.records])
+
     def _move(self, staged: Sequence[Staged]) -> None:
-        changed = disk.make_directory(self.group)
+        changed = disk.make_directory(self.group) | {self.group}
         for block in staged:
             final = self.group / block.key
             changed |= disk.make_directory(final.parent) | {final.parent}
@@ -208,41 +233,36 @@ class Committer:
         disk.replace(self.group / METADATA, root.to_bytes())
         disk.sync([self.group])
 
-    def _write_array_metadata(self, root: Root) -> None:
-        for name, document in root.arrays.items():
-            path, data = self.group / name / METADATA, dump(document)
-            if not path.exists() or path.read_bytes() != data:
-                disk.make_directory(path.parent)
-                disk.replace(path, data, synced=False)  # recovery would write it again
+    def _finish(self, behind: Mapping[str, Json]) -> None:
+        for name, document in behind.items():
+            disk.make_directory(self.group / name)
+            path = self.group / name / METADATA
+            disk.replace(path, dump(document), synced=False)  # recovery would write it again
+        disk.clear(self.control.kept)
 
     # Undoing.
 
     def _roll_back(self, number: int) -> None:
-        path = self.control.record_path(number)
-        if not path.exists():
+        record = self.control.under_way(number)
+        if record is None:
             return
-        record = self.control.record(number)
-        changed = self._restore(record)
+        changed = self._restore(record, self.control.kept_by(digest(record.to_bytes())))
         for key in sorted(set(record.keys) - set(record.replaced)):
             changed |= disk.remove(self.group / key, up_to=self.group.parent)
         disk.sync(sorted(d for d in changed if d.is_dir()))
-        path.unlink()
+        self.control.record_path(number).unlink()
         disk.sync([self.control.records])
 
-    def _restore(self, record: Record) -> set[Path]:
-        changed = set()
+    def _restore(self, record: Record, kept: Path) -> set[Path]:
         for position, key in enumerate(record.replaced):
-            kept = self.control.kept / str(record.number) / str(position)
-            if kept.exists():
-                kept.replace(self.group / key)
-                kept.unlink(missing_ok=True)  # still there if both were names of one file
-                changed.add((self.group / key).parent)
-        return changed
+            disk.restore(kept / str(position), self.group / key)
+        return {(self.group / key).parent for key in record.replaced}
 
     # What is not ours.
 
     def _vouched(self, root: Root | None) -> Record | None:
         if root is None:
+            self._refuse_lost_root()
             return None
         record = self.control.record(root.number, root.digest)
         if (
@@ -252,37 +272,41 @@ class Committer:
             raise _foreign(self.group / METADATA)
         return record
 
+    def _refuse_lost_root(self) -> None:
+        """Without a root a first record is a creation cut short; a second means a root is lost."""
+        if self.control.record_path(1).exists():
+            raise DamagedError(
+                f"{self.group / METADATA} is gone, though commits were made",
+                expected="the root of the newest commit",
+                remedy="restore it from a copy; if the cube was deleted on purpose, delete "
+                f"{self.control.path} too",
+            )
+
     def _refuse_changed_root(self) -> None:
         path = self.group / METADATA
         there = path.read_bytes() if path.exists() else None
         if there != (self.root.to_bytes() if self.root else None):
             raise _foreign(path)
 
-    def _refuse_strangers(self) -> None:
-        """Arrays that the root does not name, or whose own metadata no commit of ours wrote."""
+    def _behind(self) -> dict[str, Json]:
+        """Return the arrays whose own metadata is not the committed, as a commit of ours left it.
+
+        Raises:
+            ForeignWriteError: an array that the root does not name, or metadata of other hands.
+        """
         known = self.root.arrays if self.root else {}
+        for directory in (self.control.records, self.group, *(self.group / n for n in known)):
+            disk.sweep(directory)
         for entry in sorted(self.group.iterdir()) if self.group.is_dir() else ():
-            if entry.name.endswith(disk.PARTIAL):
-                entry.unlink()
-            elif entry.name == METADATA and self.root:
-                continue
-            elif entry.name not in known:
+            if entry.name.startswith(".") or (entry.name == METADATA and self.root):
+                continue  # what systems leave: .nfs…, .DS_Store
+            if entry.name not in known:
                 raise _foreign(entry)
-            elif not _written_by_us(entry, known[entry.name]):
-                raise _foreign(entry / METADATA)
-
-
-def _written_by_us(directory: Path, committed: Json) -> bool:
-    """Whether an array's own metadata is the committed, an older one, or not whole."""
-    try:
-        there = json.loads((directory / METADATA).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return True  # a crash or a power cut; it will be written again
-    if not isinstance(there, dict) or there == committed:
-        return there == committed
-    before, now = there.get("shape", []), committed["shape"]
-    lags = before[1:] == now[1:] and before[:1] <= now[:1]
-    return lags and {**there, "shape": now} == committed
+        states = {name: own_metadata(self.group / name, known[name]) for name in known}
+        for name, state in states.items():
+            if state == "foreign":
+                raise _foreign(self.group / name / METADATA)
+        return {name: known[name] for name, state in states.items() if state != "committed"}
 
 
 def _foreign(path: Path) -> ForeignWriteError:

@@ -1,7 +1,7 @@
 """A cube: one sensor on one tile, read by anyone, written by one at a time."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -25,8 +25,10 @@ from cubestore.grids import Tile, tile
 from cubestore.records import METADATA, Control, Record, Root
 from cubestore.sensors import Layer, Sensor, sensor
 from cubestore.slot import Instant, Slot, iso
+from cubestore.staging import Staging
 from cubestore.verify import Report, verify
-from cubestore.writer import COMPUTED, Staging, Writer
+from cubestore.visible import COMPUTED
+from cubestore.writer import Writer
 
 WAIT = 60.0
 """Seconds that a writer waits for another by default."""
@@ -91,14 +93,15 @@ class Cube:
     def open(
         self,
         *,
-        chunks: Mapping[str, int] | str | None = None,
+        chunks: Mapping[str, int] | None = None,
         mask_and_scale: bool = True,
         superseded: bool = False,
     ) -> xr.Dataset:
         """Open the cube as it was last committed, sorted by time; nothing is read but coordinates.
 
         Args:
-            chunks: dask chunks; None: lazy without dask, which is quicker where slots are many.
+            chunks: dask chunks along each dim, whole shards where nothing is said; None: lazy
+                without dask, which is quicker where slots are many.
             mask_and_scale: physical values with NaN, float32; False: as stored.
             superseded: keep slots that another one replaced.
 
@@ -113,7 +116,7 @@ class Cube:
         order = _order(dataset, superseded=superseded)
         if not np.array_equal(order, np.arange(dataset.sizes["time"])):
             dataset = dataset.isel(time=order)
-        return dataset if chunks is None else dataset.chunk(chunks)
+        return dataset if chunks is None else reader.chunked(dataset, chunks)
 
     # Writing.
 
@@ -190,8 +193,10 @@ class Cube:
             MismatchError: variables, bands or dtypes that are not the cube's.
             GridMismatchError: pixels that do not begin and end on shard edges.
         """
+        pixels = {name: np.asarray(values) for name, values in pixels.items()}
         with self.write(wait=wait) as writer:
-            index, arrays = writer.slots, _pixel_arrays(writer.arrays)
+            computed = writer.root.attributes.get(COMPUTED, {})
+            index, arrays = writer.slots, _pixel_arrays(writer.arrays, without=computed)
             _refuse_other_variables(pixels, arrays)
             shards = _shards(pixels, arrays, origin)
             staged = [
@@ -271,16 +276,16 @@ def _refuse_uncommitted(committer: Committer, path: str) -> None:
 
 
 def _order(dataset: xr.Dataset, *, superseded: bool) -> np.ndarray[Any, Any]:
-    order = np.argsort(dataset.time.values, kind="stable")
+    order: np.ndarray[Any, Any] = np.argsort(dataset.time.values, kind="stable")
     replaced = set() if superseded else set(dataset.supersedes.values.tolist()) - {""}
     if not replaced:
         return order
-    stays = np.array([item not in replaced for item in dataset.item_id.values.tolist()])
-    return order[stays[order]]
+    items = dataset.item_id.values.tolist()
+    return np.array([k for k in order.tolist() if items[k] not in replaced], order.dtype)
 
 
-def _pixel_arrays(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    return {name: a for name, a in arrays.items() if a.shards and a.dims[-2:] == ("y", "x")}
+def _pixel_arrays(arrays: Mapping[str, Array], *, without: Iterable[str]) -> dict[str, Array]:
+    return {name: array for name, array in arrays.items() if array.shards and name not in without}
 
 
 def _lead(array: Array) -> tuple[int, ...]:
@@ -298,11 +303,11 @@ def _refuse_other_variables(
             remedy="give arrays of nodata for what the scene lacks",
         )
     for name, array in arrays.items():
-        bands = pixels[name].shape[:-2]
-        if bands != array.shape[1:-2] or pixels[name].dtype != array.numpy_dtype:
+        shape, dims, dtype = pixels[name].shape, array.dims[1:], pixels[name].dtype
+        if len(shape) != len(dims) or shape[:-2] != array.shape[1:-2] or dtype != array.numpy_dtype:
             raise MismatchError(
-                f"{name}: {pixels[name].dtype} with {bands or 'no'} bands",
-                expected=f"{array.numpy_dtype} with {array.shape[1:-2] or 'no'} bands",
+                f"{name}: {dtype} of shape {shape}",
+                expected=f"{array.numpy_dtype} on {dims}, {array.shape[1:-2] or 'no'} bands",
                 remedy="see `cubestore info` for the cube's bands",
             )
 
@@ -315,13 +320,8 @@ def _shards(
     """Return the (row, column) of the shards that the pixels cover, whole."""
     shapes = {values.shape[-2:] for values in pixels.values()}
     size = next(iter(arrays.values())).shape[-2:]
-    ends = [tuple(o + n for o, n in zip(origin, shape, strict=True)) for shape in shapes]
-    edges = [n % layout.SHARD == 0 or n == full for n, full in zip(ends[0], size, strict=True)]
-    inside = all(n <= full for n, full in zip(ends[0], size, strict=True))
-    if (
-        len(shapes) > 1
-        or any(o % layout.SHARD or o < 0 for o in origin)
-        or not (inside and all(edges))
+    if not (
+        len(shapes) == 1 and len(origin) == len(size) and all(map(_on_edges, origin, *shapes, size))
     ):
         raise GridMismatchError(
             f"Pixels of shape {sorted(shapes)} at {origin}",
@@ -329,10 +329,20 @@ def _shards(
             remedy="widen the area to whole shards",
         )
     rows, columns = (
-        range(o // layout.SHARD, -(-end // layout.SHARD))
-        for o, end in zip(origin, ends[0], strict=True)
+        range(start // layout.SHARD, -(-(start + length) // layout.SHARD))
+        for start, length in zip(origin, *shapes, strict=True)
     )
     return list(product(rows, columns))
+
+
+def _on_edges(start: int, length: int, size: int) -> bool:
+    """Whether pixels begin and end where shards do, or with the cube."""
+    end = start + length
+    return (
+        start >= 0 == start % layout.SHARD
+        and start < end <= size
+        and (end == size or end % layout.SHARD == 0)
+    )
 
 
 def _cut(

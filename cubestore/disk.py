@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from cubestore.encoding import crc32c
 from cubestore.errors import CubestoreError, NotWritableError
 
 PARTIAL = ".partial"
@@ -20,6 +21,10 @@ _REMEDIES = {
     errno.EACCES: "ask for the right to write there; reading needs no writing",
     errno.EPERM: "ask for the right to write there; reading needs no writing",
 }
+
+
+_NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+"""What file systems say that have no hard links, or none to another user's files."""
 
 
 @contextlib.contextmanager
@@ -63,6 +68,39 @@ def replace(path: Path, data: bytes, *, synced: bool = True) -> None:
         raise
 
 
+def write_once(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path`` in one step, where nothing is.
+
+    Raises:
+        FileExistsError: something is there already; it stays.
+    """
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        write_new(aside, data)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        keep(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a killed process left of files that it was writing aside."""
+    with contextlib.suppress(FileNotFoundError):
+        for entry in directory.iterdir():
+            if entry.name.endswith(PARTIAL):
+                entry.unlink(missing_ok=True)
+
+
+def measure(path: Path) -> tuple[int, int] | None:
+    """Return a file's size and CRC-32C, None where there is no such file."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return len(data), crc32c(data)
+
+
 def sync(directories: Iterable[Path]) -> None:
     """Make the entries of directories durable: the names, not what the files hold."""
     for directory in directories:
@@ -89,9 +127,18 @@ def keep(path: Path, under: Path) -> None:
     try:
         under.hardlink_to(path)
     except OSError as error:
-        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV}:
+        if error.errno not in _NO_LINKS:
             raise
-        write_new(under, path.read_bytes())  # a file system without hard links
+        replace(under, path.read_bytes())
+
+
+def restore(kept: Path, path: Path) -> None:
+    """Give a kept file its first name back, in one step; it keeps the second."""
+    aside = path.with_name(f".{path.name}{PARTIAL}")
+    aside.unlink(missing_ok=True)
+    keep(kept, aside)
+    aside.replace(path)
+    aside.unlink(missing_ok=True)  # still there if both were names of one file
 
 
 def remove(path: Path, *, up_to: Path) -> set[Path]:

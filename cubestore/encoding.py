@@ -8,8 +8,10 @@ A BLOCK is what one key holds: a shard of a sharded array, a chunk of any other.
 chunk stands its CRC-32C, so that no flipped bit is ever decoded into a pixel.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from io import BytesIO
+from math import isinf
 from typing import Any
 
 import google_crc32c
@@ -24,6 +26,19 @@ STRING = "string"
 CRC_BYTES = 4
 EMPTY = np.uint64(2**64 - 1)
 """Offset and size of a chunk that a shard leaves out (Zarr's ``sharding_indexed`` codec)."""
+
+
+def _integers(dtype: str) -> Callable[[Any], bool]:
+    limits = np.iinfo(dtype)
+    return lambda fill: isinstance(fill, int) and limits.min <= fill <= limits.max
+
+
+FILLS: Mapping[str, Callable[[Any], bool]] = {
+    STRING: lambda fill: isinstance(fill, str),
+    **{f"{u}int{n}": _integers(f"{u}int{n}") for u in ("", "u") for n in (8, 16, 32, 64)},
+    **{f"float{n}": lambda fill: isinstance(fill, float) and not isinf(fill) for n in (32, 64)},
+}
+"""The dtypes that a cube may have, each with what its fill must be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +62,25 @@ class Array:
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise MismatchError(
+                f"Array {self.name}: {problem}",
+                expected="one chunk size for each dim, a dtype of Zarr's, and a fill of that dtype",
+                remedy="see cubestore.Array; a cube with such metadata could not be opened",
+            )
+
+    def _problem(self) -> str:
+        sizes = [self.shape, self.chunks, self.block]
+        if any(len(size) != len(self.dims) for size in sizes) or len({*self.dims}) < len(self.dims):
+            return f"dims {self.dims} of shape {self.shape} in blocks of {self.block}"
+        if any(c < 1 or b % c for b, c in zip(self.block, self.chunks, strict=True)):
+            return f"chunks of {self.chunks} in blocks of {self.block}"
+        if self.dtype not in FILLS:
+            return f"dtype {self.dtype}"
+        return "" if FILLS[self.dtype](self.fill) else f"fill {self.fill!r} of {self.dtype}"
+
     @property
     def block(self) -> tuple[int, ...]:
         """Shape of what one key holds."""
@@ -56,6 +90,11 @@ class Array:
     def numpy_dtype(self) -> np.dtype[Any]:
         """The dtype in memory; strings are objects."""
         return np.dtype(object if self.dtype == STRING else self.dtype)
+
+    @property
+    def is_coordinate(self) -> bool:
+        """Whether it is read whole when a cube is opened; its chunks are always stored."""
+        return len(self.dims) <= 1
 
     def sized(self, dim: str, size: int) -> "Array":
         """Return this array with ``dim`` of another size."""
@@ -112,6 +151,8 @@ class Array:
     def encode(self, values: np.ndarray[Any, Any]) -> bytes | None:
         """Return a block as bytes, or None where all of it is nodata and nothing is stored.
 
+        Of coordinates every chunk is stored, so that one that is lost cannot read as a value.
+
         Args:
             values: one block; at the array's far edges it may be cut off there.
 
@@ -121,7 +162,9 @@ class Array:
         self._check(values)
         if self.shards:
             return self._encode_shard(values)
-        return None if self._is_empty(values) else self._encode_chunk(values)
+        if self.is_coordinate or not self._is_empty(values):
+            return self._encode_chunk(values)
+        return None
 
     def decode_chunk(self, data: bytes, key: str) -> np.ndarray[Any, Any]:
         """Return the chunk that :meth:`encode` made of an array without shards.
@@ -140,6 +183,25 @@ class Array:
         if self.dtype == STRING:
             return np.asarray(VLenUTF8().decode(raw), dtype=object).reshape(self.chunks)
         return np.frombuffer(raw, _little(self.numpy_dtype)).reshape(self.chunks)
+
+    def assemble(self, fetch: Callable[[str], bytes]) -> np.ndarray[Any, Any]:
+        """Return an array without shards, whole; strings as NumPy's ``StringDType``.
+
+        Args:
+            fetch: gives what lies at a key.
+
+        Raises:
+            DamagedError: the bytes are not those that were encoded.
+        """
+        dtype = np.dtypes.StringDType() if self.dtype == STRING else self.numpy_dtype
+        values = np.empty(self.shape, dtype)
+        for index in np.ndindex(self.blocks()):
+            starts = zip(index, self.chunks, strict=True)
+            window: Any = (*(slice(i * c, i * c + c) for i, c in starts), ...)
+            part = values[window]
+            chunk = self.decode_chunk(fetch(self.key(index)), self.key(index))
+            part[...] = chunk[tuple(map(slice, part.shape))]
+        return values
 
     def _check(self, values: np.ndarray[Any, Any]) -> None:
         if values.dtype != self.numpy_dtype:
@@ -167,17 +229,14 @@ class Array:
     def _encode_shard(self, values: np.ndarray[Any, Any]) -> bytes | None:
         grid = tuple(b // c for b, c in zip(self.block, self.chunks, strict=True))
         index = np.full((*grid, 2), EMPTY, "<u8")
-        payloads: list[bytes] = []
-        offset = 0
+        shard = BytesIO()  # joining a list of chunks would write all of it twice
         for position, chunk in self._chunks_of(values):
-            payload = self._encode_chunk(chunk)
-            index[position] = offset, len(payload)
-            payloads.append(payload)
-            offset += len(payload)
-        if not payloads:
+            index[position] = shard.tell(), shard.write(self._encode_chunk(chunk))
+        if not shard.tell():
             return None
         table = index.tobytes()
-        return b"".join([*payloads, table, crc32c(table).to_bytes(CRC_BYTES, "little")])
+        shard.write(table + crc32c(table).to_bytes(CRC_BYTES, "little"))
+        return shard.getvalue()
 
     def _chunks_of(
         self, values: np.ndarray[Any, Any]
@@ -205,14 +264,15 @@ class Array:
             return raw
         bits = self.attributes.get(MANTISSA_BITS)
         if bits is not None:
-            values = BitRound(bits).encode(values).view(self.numpy_dtype)
+            one_nan = np.where(np.isnan(values), self.numpy_dtype.type(np.nan), values)
+            values = BitRound(bits).encode(one_nan).view(self.numpy_dtype)
         return np.ascontiguousarray(values, _little(self.numpy_dtype))
 
     def _chunk_codecs(self) -> list[Json]:
         size = self.numpy_dtype.itemsize if self.dtype != STRING else 1
         serializer: Json = {"name": "bytes"}
         if self.dtype == STRING:
-            serializer = {"name": "vlen-utf8"}
+            serializer = {"name": "vlen-utf8", "configuration": {}}
         elif size > 1:
             serializer["configuration"] = {"endian": "little"}
         blosc = {

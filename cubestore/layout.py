@@ -7,7 +7,6 @@ that opening reads one file for each. Nothing here touches a disk.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from cubestore.cloud import CLOUD_CLASS
 from cubestore.encoding import MANTISSA_BITS, STRING, Array, Json
 from cubestore.errors import MismatchError
 from cubestore.grids import Tile
+from cubestore.records import software
 from cubestore.sensors import Band, Layer, Sensor
 
 FORMAT = 1
@@ -241,7 +241,8 @@ def _static(name: str, values: np.ndarray[Any, Any], grid: GeoBox, tile: Tile) -
 
 def unknown(dtype: np.dtype[Any]) -> float:
     """Return what says "unknown" in a coordinate of that dtype."""
-    return np.nan if dtype.kind == "f" else -1
+    unknowns = {"f": np.nan, "u": np.iinfo(dtype).max if dtype.kind == "u" else 0}
+    return unknowns.get(dtype.kind, -1)
 
 
 def _band_values(bands: Sequence[Band]) -> dict[str, np.ndarray[Any, Any]]:
@@ -309,29 +310,29 @@ def _flag_attributes(layer: Layer) -> Json:
 
 
 def _array_georeference(tile: Tile, grid: GeoBox) -> Json:
-    return _conventions(
-        tile,
-        {
-            "spatial:dimensions": ["y", "x"],
-            "spatial:transform": [float(n) for n in grid.affine[:6]],
-            "spatial:shape": list(grid.shape),
-        },
-    )
+    return _conventions(tile, _spatial(grid))
+
+
+def _spatial(grid: GeoBox) -> Json:
+    return {
+        "spatial:dimensions": ["y", "x"],
+        "spatial:transform": [float(n) for n in grid.affine[:6]],
+        "spatial:shape": list(grid.shape),
+    }
 
 
 def _group_attributes(sensor: Sensor, tile: Tile, grid: GeoBox) -> Json:
-    box = grid.boundingbox
-    bounds = [float(n) for n in (box.left, box.bottom, box.right, box.top)]
+    bounds = [float(n) for n in grid.boundingbox.bbox]
     return {
         "Conventions": "CF-1.11",
         "title": f"{sensor.title} on tile {tile.id}",
-        "source": f"cubestore {version('cubestore')}",
+        "source": software(),
         "gsd": sensor.gsd,
         "constellation": sensor.constellation,
         "grid:code": tile.grid_code,
         "attribution": sensor.attribution,
         "license": sensor.license,
-        **_conventions(tile, {"spatial:dimensions": ["y", "x"], "spatial:bbox": bounds}),
+        **_conventions(tile, {**_spatial(grid), "spatial:bbox": bounds}),
         "cubestore:format": FORMAT,
         "cubestore:sensor": sensor.id,
         "cubestore:tile": tile.id,

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from cubestore import disk
@@ -31,22 +32,46 @@ def hold(path: Path, wait: float) -> Iterator[None]:
         LockedError: another still held it after ``wait``; says who.
         NotWritableError: the disk is read-only or full.
     """
+    _let_go_in_children()
     with disk.writable(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _HANDLES.add(handle)
     try:
-        _acquire(handle, path, time.monotonic() + wait)
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": " ".join(sys.argv)[:200],
-        }
         with disk.writable(path):
+            _acquire(handle, path, time.monotonic() + wait)
             os.ftruncate(handle, 0)
-            os.pwrite(handle, dump(holder), 0)
+            os.pwrite(handle, dump(_holder()), 0)
         yield
     finally:
+        if handle in _HANDLES:  # not in a forked child
+            _HANDLES.remove(handle)
+            os.close(handle)
+
+
+_HANDLES: set[int] = set()
+"""The locks that this process holds or waits for."""
+
+
+@cache
+def _let_go_in_children() -> None:
+    """A forked child inherits the handle, and would hold the lock after its parent is gone."""
+    os.register_at_fork(after_in_child=_let_go)
+
+
+def _let_go() -> None:
+    for handle in _HANDLES:
         os.close(handle)
+    _HANDLES.clear()
+
+
+def _holder() -> dict[str, object]:
+    """Who holds the lock; of the command only its name: arguments may hold tokens."""
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ascii(Path(sys.argv[0]).name)[1:-1] if sys.argv else "",
+    }
 
 
 def _acquire(handle: int, path: Path, deadline: float) -> None:

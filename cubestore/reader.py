@@ -19,10 +19,10 @@ from xarray.core import indexing
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
-from cubestore.encoding import STRING, Array, Json
-from cubestore.records import Root
-from cubestore.visible import visible
-from cubestore.writer import COMPUTED
+from cubestore.encoding import Array, Json
+from cubestore.errors import DamagedError, MismatchError
+from cubestore.records import COMMIT, Root
+from cubestore.visible import COMPUTED, visible
 
 
 def read(path: str) -> bytes:
@@ -50,19 +50,38 @@ def dataset(path: str, root: Root, *, mask_and_scale: bool) -> xr.Dataset:
         DamagedError: a coordinate's bytes are not those that were committed.
     """
     arrays = [Array.from_document(name, document) for name, document in root.arrays.items()]
-    coordinates = [array for array in arrays if len(array.dims) < _PIXEL_DIMS]
-    pixels = [array for array in arrays if len(array.dims) >= _PIXEL_DIMS]
+    coordinates = [array for array in arrays if array.is_coordinate]
+    pixels = [array for array in arrays if not array.is_coordinate]
     store = visible(_store(path), root.attributes.get(COMPUTED, {}))
     lazy = {a.name: _pixels(a, store, root.arrays[a.name]) for a in pixels}
     data = {
         name: xr.conventions.decode_cf_variable(name, variable, mask_and_scale=mask_and_scale)
         for name, variable in lazy.items()
     }
-    return xr.Dataset(data, _coordinates(path, coordinates), root.attributes)
+    commit = {COMMIT: {"number": root.number, "digest": root.digest}}
+    return xr.Dataset(data, _coordinates(path, coordinates), {**root.attributes, **commit})
 
 
-_PIXEL_DIMS = 3
-"""Fewer are coordinates: on time, band, y, x, or on an added variable's own dims."""
+def chunked(dataset: xr.Dataset, chunks: Mapping[str, int]) -> xr.Dataset:
+    """Return a cube in dask chunks, whole shards where ``chunks`` says nothing of a dim.
+
+    Coordinates stay in memory: thousands of lazy ones would take seconds to sort.
+
+    Raises:
+        MismatchError: a dim that the cube lacks.
+    """
+    if not set(chunks) <= set(dataset.dims):
+        raise MismatchError(
+            f"Chunks along {', '.join(chunks)}",
+            expected=f"dims out of {', '.join(map(str, dataset.dims))}",
+            remedy="leave out what the cube lacks",
+        )
+    lazy = {}
+    for name, array in dataset.data_vars.items():
+        sizes = {**array.encoding["preferred_chunks"], **chunks}
+        lazy[name] = array.variable.chunk({dim: sizes[dim] for dim in array.dims})
+    return dataset.assign(lazy)
+
 
 _TIME_DTYPE = "datetime64[ns]"
 """As xarray decodes times."""
@@ -107,19 +126,7 @@ def _in_float32(attributes: Mapping[str, Any]) -> Json:
 def _coordinates(path: str, arrays: Sequence[Array]) -> dict[str, xr.Variable]:
     keys = [array.key(index) for array in arrays for index in np.ndindex(array.blocks())]
     data = _read_many(path, keys)
-    return {a.name: _variable(a, _values(a, data)) for a in arrays}
-
-
-def _values(array: Array, data: Mapping[str, bytes]) -> np.ndarray[Any, Any]:
-    dtype = np.dtypes.StringDType() if array.dtype == STRING else array.numpy_dtype
-    values = np.full(array.shape, array.fill, dtype)
-    for index in np.ndindex(array.blocks()):
-        chunk = data.get(key := array.key(index))
-        if chunk is not None:
-            at = (slice(i * c, i * c + c) for i, c in zip(index, array.chunks, strict=True))
-            part = values[(*at, ...)]
-            part[...] = array.decode_chunk(chunk, key)[tuple(map(slice, part.shape))]
-    return values
+    return {array.name: _variable(array, array.assemble(data.__getitem__)) for array in arrays}
 
 
 def _variable(array: Array, values: np.ndarray[Any, Any]) -> xr.Variable:
@@ -131,18 +138,19 @@ def _variable(array: Array, values: np.ndarray[Any, Any]) -> xr.Variable:
 
 
 def _read_many(path: str, keys: Sequence[str]) -> dict[str, bytes]:
-    """Return what lies at those keys that are there; from afar, many at once."""
-    if "://" not in path:
-        found = {}
-        for key in keys:
-            try:
-                found[key] = Path(path, key).read_bytes()
-            except FileNotFoundError:
-                continue
-        return found
-    files, root = fsspec.url_to_fs(path)
-    there = files.cat([f"{root}/{key}" for key in keys], on_error="omit")
-    return {key: there[f"{root}/{key}"] for key in keys if f"{root}/{key}" in there}
+    """Return what lies at those keys; from afar, many at once."""
+    try:
+        if "://" not in path:
+            return {key: Path(path, key).read_bytes() for key in keys}
+        files, root = fsspec.url_to_fs(path)
+        there = files.cat([f"{root}/{key}" for key in keys])
+        return {key: there[f"{root}/{key}"] for key in keys}
+    except FileNotFoundError as error:
+        raise DamagedError(
+            f"A coordinate of {path} is missing: {error.filename or error}",
+            expected="every chunk of every coordinate",
+            remedy="run `cubestore verify`, and restore the key from a copy",
+        ) from error
 
 
 def _store(path: str) -> Store:

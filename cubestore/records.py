@@ -9,8 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cubestore.encoding import Json
 from cubestore.errors import DamagedError, FormatError
@@ -96,7 +98,7 @@ class Record:
     """Those keys that were there before."""
 
     tails: Mapping[str, tuple[int, int]]
-    """The blocks that a later commit may replace, as they are after this one."""
+    """The chunks of the time coordinates as they are after this one: a later may replace them."""
 
     total_keys: int
     total_bytes: int
@@ -113,6 +115,10 @@ class Record:
             fields[name] = {key: tuple(value) for key, value in fields[name].items()}
         fields["replaced"] = tuple(fields["replaced"])
         return cls(**fields)
+
+
+_SHORT = 16
+"""Digits of a digest that make a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,27 @@ class Control:
     def records(self) -> Path:
         """The directory of commit records."""
         return self.path / "commits"
+
+    def kept_by(self, digest_: str) -> Path:
+        """Return where the commit of that record keeps what it replaces, as long as it lasts."""
+        return self.kept / digest_.partition(":")[2][:_SHORT]
+
+    def under_way(self, number: int) -> Record | None:
+        """Return the record of a commit that was begun and is not in the root.
+
+        Raises:
+            DamagedError: it was completed: the root is older than the cube.
+        """
+        path = self.record_path(number)
+        if not path.exists():
+            return None
+        if self.kept_by(digest(path.read_bytes())).is_dir():
+            return self.record(number)
+        raise DamagedError(
+            f"{self.group / METADATA} is older than the cube: it lacks commit {number}",
+            expected="the newest; the record of that commit is there, and it is not under way",
+            remedy="restore the newest from a copy; nothing was undone",
+        )
 
     def record_path(self, number: int) -> Path:
         """Return where the record of a commit lies."""
@@ -196,9 +223,34 @@ def group_document(arrays: Mapping[str, Json], attributes: Mapping[str, Any]) ->
     }
 
 
+def own_metadata(
+    directory: Path, committed: Json
+) -> Literal["committed", "older", "missing", "unreadable", "foreign"]:
+    """Return what an array's own ``zarr.json`` is, beside the root's word for it."""
+    try:
+        data = (directory / METADATA).read_bytes()
+        shape = json.loads(data)["shape"]
+    except FileNotFoundError:
+        return "missing"
+    except ValueError:
+        return "unreadable"
+    except (KeyError, TypeError):
+        return "foreign"
+    if data != dump({**committed, "shape": shape}):
+        return "foreign"
+    now = committed["shape"]
+    return "committed" if shape == now else "older" if shape[:1] < now[:1] else "foreign"
+
+
+@cache
+def software() -> str:
+    """Return this software's name and version."""
+    return f"cubestore {version('cubestore')}"
+
+
 def dump(document: object) -> bytes:
     """Return JSON as it always is on disk, so that equal documents are equal bytes."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def digest(data: bytes) -> str:

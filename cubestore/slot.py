@@ -3,18 +3,29 @@
 Where items do not tell something it is "" for strings, -1 for integers and NaN for floats.
 """
 
+import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from cubestore.errors import SlotError
 
-Instant = datetime | np.datetime64 | str
+Instant = date | datetime | np.datetime64 | str
 """A time: aware datetimes in any zone; what has no zone is UTC."""
+
+EARLIEST, LATEST = np.datetime64("1678-01-01", "us"), np.datetime64("2262-01-01", "us")
+"""What readers can decode: nanoseconds since 1970 in 64 bits."""
+
+_USER = re.compile("https?://[^/]*@|://[^/@]*:[^/@]*@")
+"""Whom an address asks for; ``abfs://container@account`` names a place, not a person."""
+
+_KINDS: Mapping[Any, type] = {str: str, int: Integral, float: Real}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +86,7 @@ class Slot:
     """When the slot was written; None: now."""
 
     def __post_init__(self) -> None:
+        self._refuse_other_types()
         if not self.item_id or self.item_id != self.item_id.strip():
             raise SlotError(
                 f"The slot's item_id is {self.item_id!r}",
@@ -87,8 +99,19 @@ class Slot:
                 expected="the item_id of an older slot",
                 remedy="give the new slot an id of its own: readers leave out superseded ids",
             )
-        _refuse_tokens(self.source_url)
+        refuse_tokens(self.source_url)
+        refuse_unfit_items([dict(item) for item in self.items])
         microseconds(self.time)
+
+    def _refuse_other_types(self) -> None:
+        for known in fields(self):
+            value, kind = getattr(self, known.name), _KINDS.get(known.type, object)
+            if not isinstance(value, kind):
+                raise SlotError(
+                    f"The slot's {known.name} is {value!r}",
+                    expected="text" if kind is str else f"a number ({kind.__name__.lower()})",
+                    remedy="leave out what the items do not tell",
+                )
 
     def coordinates(self) -> dict[str, Any]:
         """Return the slot's entries in the time coordinates, times in microseconds of UTC."""
@@ -106,20 +129,31 @@ def microseconds(instant: Instant) -> int:
     """Return the microseconds from 1970-01-01 UTC to ``instant``.
 
     Raises:
-        SlotError: it is no time (NaT).
+        SlotError: it is no time (NaT), or none that readers can decode.
     """
-    if isinstance(instant, str):
-        instant = datetime.fromisoformat(instant)
-    if isinstance(instant, datetime) and instant.tzinfo is not None:
-        instant = instant.astimezone(UTC).replace(tzinfo=None)
-    moment = np.array(instant, "datetime64[us]")
-    if np.isnat(moment):
+    moment = _moment(instant)
+    if np.isnat(moment) or not EARLIEST <= moment < LATEST:
         raise SlotError(
-            "The slot's time is NaT",
-            expected="a time in UTC",
+            f"The slot's time is {instant}",
+            expected=f"a time in UTC from {EARLIEST:.10} to {LATEST:.10}",
             remedy="take it from the item's datetime or start_datetime",
         )
     return int(moment.astype("int64"))
+
+
+def _moment(instant: Instant) -> np.datetime64:
+    """Return a time in UTC, NaT for what is none."""
+    moment = np.datetime64("NaT", "us")
+    try:
+        if isinstance(instant, str):
+            instant = datetime.fromisoformat(instant)
+        if isinstance(instant, datetime) and instant.tzinfo is not None:
+            instant = instant.astimezone(UTC).replace(tzinfo=None)
+        if isinstance(instant, date | np.datetime64):
+            moment = np.array([instant], "datetime64[us]")[0]
+    except (ValueError, OverflowError, TypeError):  # pandas' NaT is a date of the wrong type
+        pass
+    return moment
 
 
 def iso(instant: Instant | None) -> str:
@@ -128,11 +162,43 @@ def iso(instant: Instant | None) -> str:
     return f"{np.datetime64(moment, 'us')}Z"
 
 
-def _refuse_tokens(url: str) -> None:
-    signed = [u for u in url.split() if "?" in u]
-    if signed:
+def refuse_unfit_items(items: object) -> None:
+    """Refuse provenance that is no JSON, or that holds a signed address anywhere in it.
+
+    Raises:
+        SlotError: it is, or does.
+    """
+    try:
+        texts = _texts(json.loads(json.dumps(items, allow_nan=False)))
+    except (TypeError, ValueError) as error:
         raise SlotError(
-            f"source_url carries a query: {signed[0].partition('?')[0]}?…",
-            expected="an address without signature or token",
-            remedy="leave out what follows the question mark",
-        )
+            f"The items' provenance is not JSON: {error}",
+            expected="objects of text, numbers, lists; no NaN",
+            remedy="leave out what the items do not tell",
+        ) from None
+    for text in texts:
+        refuse_tokens(" ".join(word for word in text.split() if "://" in word))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+
+
+def refuse_tokens(urls: str) -> None:
+    """Refuse addresses that carry a signature, a token or a password.
+
+    Raises:
+        SlotError: one does.
+    """
+    for url in urls.split():
+        if "?" in url or _USER.search(url):
+            name = url.partition("?")[0].rpartition("/")[2]
+            raise SlotError(
+                f"an address carries a query, or who asks: …/{name}",
+                expected="an address without signature or token",
+                remedy="leave out what follows the question mark, and what stands before the @",
+            )

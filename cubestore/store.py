@@ -1,5 +1,6 @@
 """A store: which cubes there are, and the way to each."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,19 @@ import xarray as xr
 
 from cubestore import disk, grids, layout
 from cubestore.cube import WAIT, Cube, cube_at
-from cubestore.errors import FormatError, NotAStoreError, UnknownCubeError
+from cubestore.errors import (
+    FormatError,
+    NotAStoreError,
+    NotWritableError,
+    UnknownCubeError,
+    UnknownTileError,
+)
 from cubestore.reader import read
-from cubestore.records import METADATA, dump
+from cubestore.records import COMMIT, METADATA, dump
 from cubestore.sensors import SENSORS
+from cubestore.slot import Instant
 from cubestore.verify import Report
 
-GRIDS = ("mgrs", "sin")
 MARKER = dump(
     {
         "zarr_format": 3,
@@ -41,7 +48,7 @@ class Store:
     def cubes(self) -> list[tuple[str, str]]:
         """Return the (tile, sensor) of every cube, sorted."""
         found = _local_cubes(self.path) if "://" not in self.path else _remote_cubes(self.path)
-        return sorted((tile, sensor) for tile, sensor in found if sensor in SENSORS)
+        return sorted(cube for cube in found if _is_cube(*cube))
 
     def cube(self, tile: str, sensor: str) -> Cube:
         """Return a cube of the store.
@@ -64,6 +71,7 @@ class Store:
         bands: Sequence[str] | None = None,
         layers: Sequence[str] = (),
         lossless: bool = False,
+        created: Instant | None = None,
         wait: float = WAIT,
     ) -> Cube:
         """Create a cube that spans its tile and has no slots yet.
@@ -74,6 +82,7 @@ class Store:
             bands: names, in the cube's order; None: the standard ones. Fixed from then on.
             layers: the sensor's optional layers that it is to hold.
             lossless: keep every bit of float pixels, where the sensor's are rounded.
+            created: for the record; None: now.
             wait: seconds to wait for another writer.
 
         Raises:
@@ -81,11 +90,11 @@ class Store:
             MismatchError: tile, bands or layers that are not the sensor's.
         """
         cube = cube_at(self.path, tile, sensor)
-        layout.geobox(cube.sensor, cube.tile)
+        layout.template(cube.sensor, cube.tile, bands=bands, layers=layers)  # or refuse it now
         with disk.writable(Path(self.path)):
             for group in (Path(cube.path).parent.parent, Path(cube.path).parent):
                 _mark(group, GROUP)
-        cube.create(bands=bands, layers=layers, lossless=lossless, wait=wait)
+        cube.create(bands=bands, layers=layers, lossless=lossless, created=created, wait=wait)
         return cube
 
     def open_tile(self, tile: str) -> xr.DataTree:
@@ -107,7 +116,7 @@ class Store:
 
     def verify(self) -> Iterator[Report]:
         """Compare every cube with its commit records. See :meth:`Cube.verify`."""
-        for tile, sensor in self.cubes():
+        for tile, sensor in sorted({*self.cubes(), *_controlled(self.path)}):
             yield cube_at(self.path, tile, sensor).verify()
 
 
@@ -119,7 +128,13 @@ def create_store(path: str | os.PathLike[str]) -> Store:
         FormatError: a store of another format.
         NotWritableError: the disk is read-only or full.
     """
-    directory = Path(path)
+    if "://" in os.fspath(path):
+        raise NotWritableError(
+            f"{path} is not on a file system",
+            expected="a path",
+            remedy="stores are written on a file system and read from anywhere",
+        )
+    directory = Path(path).absolute()
     if (directory / METADATA).exists():
         return open_store(directory)
     if directory.exists() and (not directory.is_dir() or _holds_things(directory)):
@@ -141,15 +156,15 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         FormatError: a store of another format.
     """
     address = os.fspath(path)
-    try:
-        attributes = json.loads(read(f"{address}/{METADATA}"))["attributes"]
-        found = attributes["cubestore:format"]
-    except (OSError, ValueError, KeyError, TypeError):
+    if "://" not in address:
+        address = str(Path(address).absolute())  # for the tasks, wherever they run
+    found = _format_of(f"{address}/{METADATA}")
+    if found is None:
         raise NotAStoreError(
             f"{address} is not a store",
             expected=f"a directory with a {METADATA} that names its cubestore:format",
             remedy="create it with cubestore.create_store, or check the path",
-        ) from None
+        )
     if found != layout.FORMAT:
         raise FormatError(
             f"{address} is a store of format {found}",
@@ -164,23 +179,51 @@ def open_tile(path: str | os.PathLike[str], tile: str) -> xr.DataTree:
     return open_store(path).open_tile(tile)
 
 
+def _format_of(path: str) -> object:
+    """Return the format that a store's marker names; None where there is no such marker."""
+    try:
+        attributes = json.loads(read(path))["attributes"]
+        return None if COMMIT in attributes else attributes["cubestore:format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _mark(directory: Path, document: bytes) -> None:
+    """Make a directory a group, however much of that a killed process has done."""
     changed = disk.make_directory(directory)
     if not (directory / METADATA).exists():
-        disk.replace(directory / METADATA, document)
-        disk.sync(sorted(changed | {directory}))
+        with contextlib.suppress(FileNotFoundError):  # another marked it, and swept this away
+            disk.replace(directory / METADATA, document)
+    disk.sweep(directory)
+    disk.sync(sorted(changed | {directory, directory.parent}))
 
 
 def _holds_things(directory: Path) -> bool:
     return any(not entry.name.endswith(disk.PARTIAL) for entry in directory.iterdir())
 
 
+def _is_cube(tile: str, sensor: str) -> bool:
+    """Whether those are names of ours: ``31UDQ.bak`` is somebody's copy."""
+    try:
+        return sensor in SENSORS and bool(grids.tile(tile))
+    except UnknownTileError:
+        return False
+
+
 def _local_cubes(path: str) -> Iterator[tuple[str, str]]:
-    for grid in GRIDS:
+    for grid in grids.GRIDS:
         for tile in _directories(f"{path}/{grid}"):
             for sensor in _directories(tile.path):
                 if Path(sensor.path, METADATA).exists():
                     yield tile.name, sensor.name
+
+
+def _controlled(path: str) -> Iterator[tuple[str, str]]:
+    """Yield what was ever committed to, and may have lost its root."""
+    for control in Path(path).glob(f"*/*/{layout.CONTROL}/*/commits/0000000.json"):
+        *_, tile, _, sensor, _, _ = control.parts
+        if _is_cube(tile, sensor):
+            yield tile, sensor
 
 
 def _directories(path: str) -> list["os.DirEntry[str]"]:
@@ -193,7 +236,7 @@ def _directories(path: str) -> list["os.DirEntry[str]"]:
 
 def _remote_cubes(address: str) -> Iterator[tuple[str, str]]:
     files, root = fsspec.url_to_fs(address)
-    for grid in GRIDS:
+    for grid in grids.GRIDS:
         for path in files.glob(f"{root}/{grid}/*/*/{METADATA}"):
             tile, sensor = path.split("/")[-3:-1]
             yield tile, sensor

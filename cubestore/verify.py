@@ -5,20 +5,22 @@ differs from them is damage; what a record ahead of the root accounts for is an 
 commit, which the next writer undoes; what nobody accounts for, something else has written.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from cubestore import disk, layout
-from cubestore.encoding import Array, crc32c
+from cubestore.encoding import Array
 from cubestore.errors import DamagedError, FormatError, UnknownCubeError
 from cubestore.grids import Tile
-from cubestore.records import METADATA, Control, Record, Root, dump
+from cubestore.records import METADATA, Control, Record, Root, own_metadata
 from cubestore.sensors import Sensor
 
 READERS = 4
@@ -27,7 +29,13 @@ READERS = 4
 TRIES = 5
 """Passes over a cube that is being written to before its findings are believed."""
 
-Keys = dict[str, tuple[int, int]]
+BATCH = 1000
+"""Keys that wait for the readers at a time."""
+
+Size = tuple[int, int]
+"""Bytes and CRC-32C."""
+
+Keys = dict[str, Size]
 State = Literal["damaged", "missing", "foreign", "unfinished"]
 
 
@@ -65,18 +73,21 @@ def verify(control: Control, sensor: Sensor, tile: Tile) -> Report:
         UnknownCubeError: nothing was committed here.
     """
     for _ in range(TRIES):
+        before = _newest(control)
         report = _pass(control, sensor, tile)
-        if not report.findings or _number(control) == report.commit:
+        if not report.findings or _newest(control) == before:
             break
     return report
 
 
-def _number(control: Control) -> int:
+def _newest(control: Control) -> tuple[int, bool]:
+    """Return the number of the root, and whether a record is ahead of it."""
     try:
         root = Root.read(control.group)
     except FormatError:
-        return -1
-    return root.number if root else -1
+        return -1, False
+    number = root.number if root else -1
+    return number, control.record_path(number + 1).exists()
 
 
 def _pass(control: Control, sensor: Sensor, tile: Tile) -> Report:
@@ -84,6 +95,11 @@ def _pass(control: Control, sensor: Sensor, tile: Tile) -> Report:
         root = Root.read(control.group)
     except FormatError as error:
         return Report(str(control.group), -1, 0, 0, (Finding(METADATA, "damaged", str(error)),))
+    if root is None and control.record_path(0).exists():
+        lost = Finding(METADATA, "missing", "commits were made, and their root is gone")
+        begun = Finding(METADATA, "unfinished", "its creation was cut short; create it again")
+        finding = begun if _ahead(control, None, []) else lost
+        return Report(str(control.group), -1, 0, 0, (finding,))
     if root is None:
         raise UnknownCubeError(
             f"{control.group} is no cube",
@@ -91,12 +107,13 @@ def _pass(control: Control, sensor: Sensor, tile: Tile) -> Report:
             remedy="see `cubestore info`",
         )
     findings: list[Finding] = []
+    records = list(_records(control, root, findings))
     keys: Keys = {}
-    for record in _records(control, root, findings):
+    for record in records:
         for key, value in record.keys.items():
             keys.setdefault(key, value)
-    ahead = _ahead(control, root.number)
-    findings += _metadata(control.group, root, ahead)
+    ahead = _ahead(control, root, findings)
+    findings += _metadata(control, root, under_way=bool(ahead))
     findings += _blocks(control.group, keys, ahead)
     findings += _strangers(control.group, root, keys, ahead)
     if not any(finding.state in {"damaged", "missing"} for finding in findings):
@@ -115,7 +132,11 @@ def _records(control: Control, root: Root, findings: list[Finding]) -> Iterator[
             missing = not control.record_path(number).exists()
             path = str(control.record_path(number))
             findings.append(Finding(path, "missing" if missing else "damaged", str(error)))
+            if number == root.number:
+                findings.append(Finding(METADATA, "damaged", f"or it names another than {path}"))
             digest = None
+            with contextlib.suppress(DamagedError):  # what can be read of it explains its keys
+                yield control.record(number)
             continue
         if number == root.number and record.metadata != root.metadata_digest():
             findings.append(Finding(METADATA, "damaged", "not the metadata that was committed"))
@@ -123,66 +144,67 @@ def _records(control: Control, root: Root, findings: list[Finding]) -> Iterator[
         yield record
 
 
-def _ahead(control: Control, number: int) -> Keys:
-    """Return the keys of a commit that has begun and is not in the root."""
+def _ahead(control: Control, root: Root | None, findings: list[Finding]) -> Keys:
+    """Return the keys of a commit that was begun and is not in the root."""
     try:
-        return dict(control.record(number + 1).keys)
-    except DamagedError:
+        record = control.under_way(root.number + 1 if root else 0)
+    except DamagedError as error:
+        findings.append(Finding(METADATA, "damaged", str(error)))
         return {}
+    return dict(record.keys) if record else {}
 
 
-def _metadata(group: Path, root: Root, ahead: Keys) -> Iterator[Finding]:
+def _metadata(control: Control, root: Root, *, under_way: bool) -> Iterator[Finding]:
+    group, unfinished = control.group, under_way or control.kept_by(root.digest).is_dir()
     if (group / METADATA).read_bytes() != root.to_bytes():
         yield Finding(METADATA, "damaged", "not the bytes that were committed")
     for name, document in root.arrays.items():
-        path, key = group / name / METADATA, f"{name}/{METADATA}"
-        try:
-            there = path.read_bytes()
-        except FileNotFoundError:
-            yield Finding(key, "missing", "the next write puts it back from the root")
+        found = own_metadata(group / name, document)
+        if found == "committed":
             continue
-        if there != dump(document):
-            state: State = "unfinished" if ahead or _lags(there, document) else "damaged"
-            yield Finding(key, state, "differs from the group's consolidated metadata")
-
-
-def _lags(there: bytes, document: Mapping[str, Any]) -> bool:
-    """Whether an array's metadata is that of an earlier length: the root was replaced first."""
-    try:
-        shape = json.loads(there)["shape"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    return shape[:1] < document["shape"][:1] and there == dump({**document, "shape": shape})
+        key = f"{name}/{METADATA}"
+        if unfinished or found == "older":
+            yield Finding(key, "unfinished", "the next write brings it up to date")
+        elif found == "missing":
+            yield Finding(key, "missing", "the next write puts it back from the root")
+        else:
+            yield Finding(key, "damaged", "differs from the group's consolidated metadata")
 
 
 def _blocks(group: Path, keys: Keys, ahead: Keys) -> Iterator[Finding]:
     with ThreadPoolExecutor(READERS) as readers:
-        for key, there in zip(keys, readers.map(lambda k: _measure(group / k), keys), strict=True):
-            if there == keys[key]:
-                continue
-            if there is None:
-                yield Finding(key, "missing", "reads as nodata")
-            elif there == ahead.get(key):
-                yield Finding(key, "unfinished", "the next write undoes it")
-            else:
-                expected = "{} bytes, CRC-32C {:08x}".format(*keys[key])
-                found = "{} bytes, CRC-32C {:08x}".format(*there)
-                yield Finding(key, "damaged", f"found {found}, expected {expected}")
+        for some in _batched(keys):
+            measured = readers.map(lambda key: _measure(group / key), some)
+            for key, there in zip(some, measured, strict=True):
+                if there != keys[key]:
+                    yield _differing(key, keys[key], there, ahead.get(key))
 
 
-def _measure(path: Path) -> tuple[int, int] | None:
+def _differing(
+    key: str, expected: Size, there: Size | OSError | None, ahead: Size | None
+) -> Finding:
+    if there is None:
+        return Finding(key, "missing", "it was committed, and is not there")
+    if isinstance(there, OSError):
+        return Finding(key, "damaged", f"cannot be read: {there.strerror}")
+    if there == ahead:
+        return Finding(key, "unfinished", "the next write undoes it")
+    texts = ["{} bytes, CRC-32C {:08x}".format(*size) for size in (there, expected)]
+    return Finding(key, "damaged", "found {}, expected {}".format(*texts))
+
+
+def _measure(path: Path) -> Size | OSError | None:
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    return len(data), crc32c(data)
+        return disk.measure(path)
+    except OSError as error:  # an unreadable sector, or no right to read
+        return error
 
 
 def _strangers(group: Path, root: Root, keys: Keys, ahead: Keys) -> Iterator[Finding]:
     ours = {METADATA, *(f"{name}/{METADATA}" for name in root.arrays), *keys}
     for path in group.rglob("*"):
         key = path.relative_to(group).as_posix()
-        if path.is_dir() or key in ours or path.name.endswith(disk.PARTIAL):
+        if path.name.startswith(".") or path.is_dir() or key in ours:
             continue
         if key in ahead:
             yield Finding(key, "unfinished", "the next write undoes it")
@@ -198,11 +220,13 @@ def _contents(group: Path, root: Root, sensor: Sensor, tile: Tile) -> Iterator[F
         if not np.array_equal(_values(group, arrays[name]), expected):
             yield Finding(name, "damaged", f"not the pixel centres of {sensor.id} on {tile.id}")
     for layer in (sensor.pixels, *sensor.layers):
+        if layer.name not in arrays:
+            continue  # the sensor had no such layer when the cube was created
         fill = arrays[layer.name].attributes.get("_FillValue", arrays[layer.name].fill)
         if layer.masked and fill != arrays[layer.name].fill:
             yield Finding(layer.name, "damaged", "its _FillValue is not what absent shards read as")
     items, replaced = (_values(group, arrays[n]).tolist() for n in ("item_id", "supersedes"))
-    for name in sorted({item for item in items if items.count(item) > 1}):
+    for name in sorted(item for item, times in Counter(items).items() if times > 1):
         yield Finding("item_id", "damaged", f"{name} stands there twice")
     for name in sorted(set(replaced) - {""} - set(items)):
         yield Finding("supersedes", "damaged", f"{name} is no slot of the cube")
@@ -214,13 +238,11 @@ def _contents(group: Path, root: Root, sensor: Sensor, tile: Tile) -> Iterator[F
 
 def _values(group: Path, array: Array) -> np.ndarray[Any, Any]:
     """Return a coordinate, whole."""
-    if array.dims == ():
-        return array.decode_chunk((group / array.key(())).read_bytes(), array.name)
-    chunks = []
-    for index in range(array.blocks()[0]):
-        path = group / array.key((index,))
-        if path.exists():
-            chunks.append(array.decode_chunk(path.read_bytes(), str(path)))
-        else:
-            chunks.append(np.full(array.chunks, array.fill, array.numpy_dtype))
-    return np.concatenate(chunks)[: array.shape[0]] if chunks else np.empty(0, array.numpy_dtype)
+    return array.assemble(lambda key: (group / key).read_bytes())
+
+
+def _batched(keys: Keys) -> Iterator[list[str]]:
+    """Yield keys in lists that bound what waits for the readers."""
+    left = iter(keys)
+    while some := list(islice(left, BATCH)):
+        yield some

@@ -10,6 +10,9 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
+COMPUTED = "cubestore:computed"
+"""Root attribute: variable -> [first slot, behind the last, commit of their pixels], …"""
+
 Runs = Sequence[Sequence[int]]
 """[first slot, behind the last, commit of their pixels], …"""
 

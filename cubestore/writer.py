@@ -1,83 +1,32 @@
 """What can be done to a cube, each a commit: append, fill, add a variable, fill a variable.
 
-A :class:`Writer` holds the cube's lock. Blocks are encoded by :class:`Staging`, which can be
-sent to any process that sees the disk; the writer moves them to their keys.
+A :class:`Writer` holds the cube's lock. Blocks come from its :class:`Staging`, wherever they
+were encoded; the writer gives them their keys.
 """
 
 import re
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from cubestore import disk, layout
+from cubestore import layout
 from cubestore.commit import Change, Committer, Staged
-from cubestore.encoding import Array, Json, crc32c
-from cubestore.errors import AbandonedError, MismatchError, SlotError
+from cubestore.encoding import STRING, Array, Json
+from cubestore.errors import DamagedError, MismatchError, SlotError
 from cubestore.records import Root
 from cubestore.sensors import Sensor
-from cubestore.slot import Instant, Slot, iso
-
-COMPUTED = "cubestore:computed"
-"""Root attribute: variable -> [first slot, behind the last, commit of their pixels], …"""
+from cubestore.slot import Instant, Slot, iso, refuse_unfit_items
+from cubestore.staging import Staging, known
+from cubestore.visible import COMPUTED
 
 ENDLESS = np.iinfo("int64").max
 """Length of an array that blocks are made for before their slots are committed."""
 
-Index = tuple[int, ...]
 Shard = tuple[int, int]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """Where tasks leave blocks for the writer; can be pickled and sent to them."""
-
-    directory: Path
-    arrays: Mapping[str, Array]
-
-    def write(self, name: str, index: Index, values: np.ndarray[Any, Any]) -> Staged | None:
-        """Encode a block and leave it, synced, for the writer.
-
-        Args:
-            name: the variable.
-            index: of the block, counted in blocks along each dim; the first is the slot.
-            values: the block; at the cube's far edges cut off there.
-
-        Returns:
-            What the writer needs to commit it; None where all is nodata: nothing is stored.
-
-        Raises:
-            MismatchError: another variable, dtype or shape than the cube's.
-            AbandonedError: the writer is gone; what it asked for is not wanted any more.
-        """
-        array = _known(self.arrays, name)
-        if values.shape != (expected := array.block_shape(index)):
-            raise MismatchError(
-                f"{name}: a block of shape {values.shape} at {index}",
-                expected=f"{expected} on {array.dims}",
-                remedy="cut the array along the shards",
-            )
-        data = array.encode(values)
-        if data is None:
-            return None
-        path = self.directory / uuid.uuid4().hex
-        self._leave(path, data)
-        return Staged(array.key(index), path, len(data), crc32c(data))
-
-    def _leave(self, path: Path, data: bytes) -> None:
-        with disk.writable(path):
-            try:
-                disk.write_new(path, data)
-            except FileNotFoundError:
-                raise AbandonedError(
-                    f"{self.directory} is gone: the writer that this task worked for has ended",
-                    expected="a writer that waits for it",
-                    remedy="nothing was changed; run the build again if it did not complete",
-                ) from None
 
 
 class Writer:
@@ -92,6 +41,9 @@ class Writer:
     def __init__(self, committer: Committer, sensor: Sensor) -> None:
         self._committer = committer
         self.sensor = sensor
+        self._past = committer.control.history(self.root)
+        self._asked: dict[int, set[Shard]] = {}
+        self._complete: set[int] = set()
         self._look()
 
     @property
@@ -107,22 +59,34 @@ class Writer:
         return int(self.root.arrays["time"]["shape"][0])
 
     def asked(self, slot: int) -> set[Shard]:
-        """Return the shards that a slot was asked for, whatever came of them."""
-        shards: set[Shard] = set()
-        for record in self._committer.control.history(self.root):
-            for told in record.details.get("slots", ()):
-                if record.operation in {"append", "fill"} and told["slot"] == slot:
-                    shards |= {(row, column) for row, column in told["shards"]}
-                    if record.operation == "append":
-                        return shards
-        return shards
+        """Return the shards that a slot was asked for, whatever came of them.
+
+        Raises:
+            DamagedError: a commit record is not the one that was committed.
+        """
+        try:
+            while slot not in self._complete and (record := next(self._past, None)):
+                self._note(record.operation, record.details)
+        except DamagedError:
+            self._past = self._committer.control.history(self.root)
+            raise
+        return set(self._asked.get(slot, ()))
+
+    def _note(self, operation: str, details: Json) -> None:
+        """Take in what a commit was asked for; a slot's own append is the last to be read."""
+        if operation in {"append", "fill"}:
+            for told in details["slots"]:
+                shards = self._asked.setdefault(told["slot"], set())
+                shards |= {(row, column) for row, column in told["shards"]}
+        if operation == "append":
+            self._complete |= {told["slot"] for told in details["slots"]}
 
     def append(self, slots: Sequence[Slot], staged: Iterable[Staged | None]) -> Root:
         """Append slots with their blocks; the first gets the index :attr:`slots`.
 
         Raises:
-            SlotError: an item_id that the cube has, a superseded one that it has not, or blocks
-                of other slots or shards than those asked for.
+            SlotError: an item_id that the cube has, a superseded one that it has not or of which
+                some shards would be hidden, or blocks of slots or shards not asked for.
         """
         if not slots:
             return self.root
@@ -130,7 +94,7 @@ class Writer:
         self._refuse_unfit(slots)
         self._refuse_unasked(blocks, {first + k: slot.shards for k, slot in enumerate(slots)})
         entries = [slot.coordinates() for slot in slots]
-        for name in layout.time_coordinates(self.sensor):
+        for name in self._time_coordinates():
             changes = {first + k: entry[name] for k, entry in enumerate(entries)}
             blocks += self._coordinate(name, changes)
         details = {"slots": [_told(first + k, slot) for k, slot in enumerate(slots)]}
@@ -175,46 +139,42 @@ class Writer:
         for name, value in changes.items():
             if value is not None:
                 blocks += self._coordinate(name, {slot: value})
-        told = {
-            "slot": slot,
-            "shards": [list(s) for s in shards],
-            "items": [dict(i) for i in items],
-        }
+        provenance = [dict(item) for item in items]
+        refuse_unfit_items(provenance)
+        told = {"slot": int(slot), "shards": _listed(shards), "items": provenance}
         return self._commit("fill", blocks, {"slots": [told]}, created=created)
 
     def add_variable(
         self,
         variable: Array,
-        coordinates: Mapping[str, np.ndarray[Any, Any]],
+        coordinates: Mapping[str, npt.ArrayLike],
         *,
         created: Instant | None = None,
     ) -> Root:
         """Add a variable without values, and the coordinates of dims that the cube lacks.
 
         Args:
-            variable: its metadata; along ``time`` it gets the cube's length.
+            variable: its metadata; time first, a slot a block. It gets the cube's length.
             coordinates: dim -> its values, one-dimensional.
             created: for the record; None: now.
 
         Raises:
-            MismatchError: a name that is taken, or dims whose sizes do not match.
+            MismatchError: a name that is taken, or dims, sizes or dtypes that do not fit.
         """
-        made = [_axis(name, values) for name, values in coordinates.items()]
-        for array in (variable, *made):
-            self._refuse_taken(array.name)
-        variable = self._fitted(variable, coordinates)
+        axes = {name: _axis_values(values) for name, values in coordinates.items()}
+        made = [_axis(name, values) for name, values in axes.items()]
+        self._refuse_taken([variable.name, *axes])
+        variable = self._fitted(variable, made)
         staging = replace(self.staging, arrays={array.name: array for array in made})
-        blocks = [staging.write(a.name, (0,), coordinates[a.name]) for a in made]
+        blocks = [staging.write(a.name, (0,), axes[a.name]) for a in made]
         arrays = {**self.root.arrays, **{a.name: a.document() for a in (*made, variable)}}
-        attributes = dict(self.root.attributes)
-        if "time" in variable.dims:
-            attributes[COMPUTED] = {**attributes.get(COMPUTED, {}), variable.name: []}
+        computed = {**self.root.attributes.get(COMPUTED, {}), variable.name: []}
         return self._commit(
             "add variable",
             [block for block in blocks if block],
             {"variable": variable.name},
             arrays=arrays,
-            attributes=attributes,
+            attributes={**self.root.attributes, COMPUTED: computed},
             created=created,
         )
 
@@ -236,14 +196,17 @@ class Writer:
 
         Raises:
             MismatchError: no such variable.
-            SlotError: no such slot, or blocks of other slots or variables.
+            SlotError: no such slot, blocks of other slots or variables, or values that readers
+                have seen and that would change.
         """
         computed = self.root.attributes.get(COMPUTED, {})
-        array = _known({n: self.arrays[n] for n in computed}, name)
+        array = known({n: self.arrays[n] for n in computed}, name)
         for slot in slots:
             self._refuse_absent(slot)
         blocks = [block for block in staged if block]
         _refuse_strays(blocks, {f"{name}/c/{slot}/" for slot in slots})
+        self._refuse_changed(array, blocks)
+        slots = {int(slot): int(commit) for slot, commit in slots.items()}
         runs = _merged(computed[name], slots)
         return self._commit(
             "fill variable",
@@ -270,22 +233,26 @@ class Writer:
         if slots is not None:
             arrays = {name: _grown(document, slots) for name, document in arrays.items()}
         last = max(0, (slots if slots is not None else self.slots) - 1) // layout.TIME_CHUNK
-        names = layout.time_coordinates(self.sensor)
-        changeable = {f"{name}/c/{i}" for name in names for i in range(last + 1)}
-        root = self._committer.commit(
-            Change(
-                operation=operation,
-                arrays=arrays,
-                attributes=attributes or self.root.attributes,
-                staged=staged,
-                replaces=replaces | changeable,
-                tails=frozenset(f"{name}/c/{last}" for name in names),
-                details=details,
-                created=iso(created),
-            )
+        tails = frozenset(
+            f"{name}/c/{chunk}" for name in self._time_coordinates() for chunk in range(last + 1)
         )
-        self._look()
-        return root
+        change = Change(
+            operation=operation,
+            arrays=arrays,
+            attributes=attributes or self.root.attributes,
+            staged=staged,
+            replaces=replaces | tails,
+            tails=tails,
+            details=details,
+            created=iso(created),
+        )
+        before = self.root.number
+        try:
+            return self._committer.commit(change)
+        finally:  # it may have been committed, and the disk full right behind
+            self._look()
+            if self.root.number > before:
+                self._note(operation, details)
 
     def _look(self) -> None:
         """Take over the arrays of the committed state."""
@@ -293,15 +260,21 @@ class Writer:
         endless = {name: array.sized("time", ENDLESS) for name, array in self.arrays.items()}
         self.staging = Staging(self._committer.staging, endless)
 
+    def _time_coordinates(self) -> list[str]:
+        return [name for name, array in self.arrays.items() if array.dims == ("time",)]
+
     def _coordinate(self, name: str, changes: Mapping[int, Any]) -> list[Staged]:
-        """Stage the chunks of a time coordinate that ``changes`` (slot -> value) touch."""
+        """Stage the chunks of a time coordinate that ``changes`` (slot -> value) change."""
         staged = []
         for chunk in sorted({slot // layout.TIME_CHUNK for slot in changes}):
-            values = self._stored(name, chunk)
+            before = self._stored(name, chunk)
+            values = before.copy()
             for slot, value in changes.items():
                 if slot // layout.TIME_CHUNK == chunk:
                     values[slot % layout.TIME_CHUNK] = value
-            staged.append(self.staging.write(name, (chunk,), values))
+            new = chunk * layout.TIME_CHUNK >= self.slots
+            if new or not np.array_equal(before, values, equal_nan=values.dtype.kind == "f"):
+                staged.append(self.staging.write(name, (chunk,), values))
         return [block for block in staged if block]
 
     def _stored(self, name: str, chunk: int) -> np.ndarray[Any, Any]:
@@ -309,34 +282,51 @@ class Writer:
         array = self.arrays[name]
         values = np.full(array.chunks, array.fill, array.numpy_dtype)
         committed = self.slots - chunk * layout.TIME_CHUNK
-        path = self._committer.group / array.key((chunk,))
-        if committed > 0 and path.exists():
-            there = array.decode_chunk(path.read_bytes(), str(path))
-            values[:committed] = there[:committed]
+        if committed > 0:
+            key = array.key((chunk,))
+            values[:committed] = array.decode_chunk(self._bytes(key), key)[:committed]
         return values
 
-    def _column(self, name: str) -> set[Any]:
-        """Return what a time coordinate says of any slot."""
+    def _bytes(self, key: str) -> bytes:
+        try:
+            return (self._committer.group / key).read_bytes()
+        except FileNotFoundError as error:
+            raise DamagedError(
+                f"{self._committer.group / key} is missing",
+                expected="every chunk of every coordinate",
+                remedy="run `cubestore verify`, and restore the key from a copy",
+            ) from error
+
+    def _column(self, name: str) -> list[Any]:
+        """Return a time coordinate, whole."""
         chunks = range(self.arrays[name].blocks()[0])
-        return set().union(*(self._stored(name, chunk).tolist() for chunk in chunks))
+        return [value for chunk in chunks for value in self._stored(name, chunk).tolist()][
+            : self.slots
+        ]
 
     def _refuse_unfit(self, slots: Sequence[Slot]) -> None:
-        there, replaced = self._column("item_id"), self._column("supersedes")
-        for slot in slots:
+        there = {item: slot for slot, item in enumerate(self._column("item_id"))}
+        replaced = set(self._column("supersedes"))
+        for index, slot in enumerate(slots, self.slots):
             if slot.item_id in there:
                 raise SlotError(
                     f"The cube already has {slot.item_id}",
                     expected="a scene that it lacks",
                     remedy="fill the shards that it lacks, or supersede it under another id",
                 )
-            if slot.supersedes and (slot.supersedes not in there or slot.supersedes in replaced):
-                state = "superseded" if slot.supersedes in replaced else "not in the cube"
-                raise SlotError(
-                    f"{slot.item_id} supersedes {slot.supersedes}, which is {state}",
-                    expected="the newest slot of that scene",
-                    remedy="see `cubestore info` for the cube's slots",
-                )
-            there.add(slot.item_id)
+            if slot.supersedes:
+                older = there.get(slot.supersedes)
+                if older is None or slot.supersedes in replaced:
+                    state = "not in the cube" if older is None else "superseded"
+                    raise SlotError(
+                        f"{slot.item_id} supersedes {slot.supersedes}, which is {state}",
+                        expected="the newest slot of that scene",
+                        remedy="see `cubestore info` for the cube's slots",
+                    )
+                new = older >= self.slots
+                asked = set(slots[older - self.slots].shards) if new else self.asked(older)
+                _refuse_hiding(slot, asked)
+            there[slot.item_id] = index
             replaced.add(slot.supersedes)
 
     def _refuse_absent(self, slot: int) -> None:
@@ -356,7 +346,8 @@ class Writer:
                 expected=f"(row, column) from (0, 0) to ({rows - 1}, {columns - 1})",
                 remedy="widen the area to whole shards of the tile",
             )
-        layers = [n for n, a in self.arrays.items() if a.shards and "time" in a.dims]
+        computed = self.root.attributes.get(COMPUTED, {})
+        layers = [n for n, a in self.arrays.items() if a.shards and n not in computed]
         pixels = self.sensor.pixels.name
         allowed = {
             "/".join([name, "c", str(slot), *(["0"] if name == pixels else []), f"{y}/{x}"])
@@ -381,19 +372,43 @@ class Writer:
                 remedy="append a slot that supersedes this one",
             )
 
-    def _refuse_taken(self, name: str) -> None:
-        if name in self.root.arrays or not _NAME.fullmatch(name):
-            raise MismatchError(
-                f"A variable called {name!r}",
-                expected="a new name of letters, digits and _",
-                remedy=f"choose another; the cube has {', '.join(self.root.arrays)}",
-            )
+    def _refuse_changed(self, array: Array, staged: Sequence[Staged]) -> None:
+        """Refuse blocks that change a value which readers have seen; nodata may become one."""
+        for block in staged:
+            path = self._committer.group / block.key
+            if array.shards or not path.exists():
+                continue
+            old = array.decode_chunk(path.read_bytes(), block.key)
+            new = array.decode_chunk(block.path.read_bytes(), block.key)
+            missing = np.isnan(old) if old.dtype.kind == "f" else old == array.fill
+            if not np.array_equal(old[~missing], new[~missing]):
+                raise SlotError(
+                    f"{block.key} would change values that readers have seen",
+                    expected="the same values, and more of them",
+                    remedy="give the second set a variable of another name",
+                )
 
-    def _fitted(self, variable: Array, coordinates: Mapping[str, np.ndarray[Any, Any]]) -> Array:
-        sizes = {dim: len(values) for dim, values in coordinates.items()}
-        for array in self.arrays.values():
-            sizes |= dict(zip(array.dims, array.shape, strict=True))
+    def _refuse_taken(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name in self.arrays or names.count(name) > 1 or not _NAME.fullmatch(name):
+                raise MismatchError(
+                    f"A variable called {name!r}",
+                    expected="a new name of letters, digits and _",
+                    remedy=f"choose another; the cube has {', '.join(self.arrays)}",
+                )
+
+    def _fitted(self, variable: Array, axes: Sequence[Array]) -> Array:
+        """Return an added variable with the cube's length and what CF asks for."""
+        if variable.dims[:1] != ("time",) or variable.block[0] != 1 or len(variable.dims) == 1:
+            raise MismatchError(
+                f"{variable.name} on {variable.dims} in blocks of {variable.block}",
+                expected="time first, then other dims, and one slot in a block",
+                remedy="cut it so that every slot can be filled by itself",
+            )
         variable = variable.sized("time", self.slots)
+        sizes: dict[str, int] = {}
+        for array in (*self.arrays.values(), *axes):
+            sizes |= dict(zip(array.dims, array.shape, strict=True))
         for dim, size in zip(variable.dims, variable.shape, strict=True):
             if sizes.get(dim, size) != size:
                 raise MismatchError(
@@ -401,31 +416,37 @@ class Writer:
                     expected=f"{sizes[dim]}, as in the cube",
                     remedy="another size needs a dim of another name",
                 )
-        if "time" not in variable.dims:
-            return variable
         listed = {"coordinates": layout.coordinates_attribute(self.sensor, variable.dims)}
         return replace(variable, attributes={**listed, **variable.attributes})
 
 
-def _known(arrays: Mapping[str, Array], name: str) -> Array:
-    if name not in arrays:
-        raise MismatchError(
-            f"A variable called {name!r}",
-            expected=f"one of {', '.join(arrays) or 'none: nothing was added'}",
-            remedy="add it first",
+def _refuse_hiding(slot: Slot, asked: set[Shard]) -> None:
+    """A superseded slot is hidden whole, so the newer must have been asked for all of it."""
+    hidden = sorted(asked - set(slot.shards))
+    if hidden:
+        raise SlotError(
+            f"{slot.item_id} supersedes {slot.supersedes} without its shard {hidden[0]}",
+            expected=f"all shards of the older slot: {sorted(asked)}",
+            remedy="read them of the newer scene too",
         )
-    return arrays[name]
 
 
 def _axis(name: str, values: np.ndarray[Any, Any]) -> Array:
+    text = values.dtype.kind == "O"
     return Array(
         name=name,
         dims=(name,),
         shape=values.shape,
-        dtype="string" if values.dtype.kind == "O" else values.dtype.name,
-        fill="" if values.dtype.kind == "O" else layout.unknown(values.dtype),
+        dtype=STRING if text else values.dtype.name,
+        fill="" if text else layout.unknown(values.dtype),
         chunks=values.shape,
     )
+
+
+def _axis_values(values: npt.ArrayLike) -> np.ndarray[Any, Any]:
+    """Return a coordinate as it is encoded: text as objects."""
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind in "UT" else array
 
 
 def _grown(document: Json, slots: int) -> Json:
@@ -436,12 +457,17 @@ def _grown(document: Json, slots: int) -> Json:
     return {**document, "shape": shape}
 
 
+def _listed(shards: Sequence[Shard]) -> list[list[int]]:
+    """Return shards as JSON, whatever integers they were."""
+    return [[int(row), int(column)] for row, column in shards]
+
+
 def _told(index: int, slot: Slot) -> Json:
     return {
         "slot": index,
         "item_id": slot.item_id,
         "supersedes": slot.supersedes,
-        "shards": [list(shard) for shard in slot.shards],
+        "shards": _listed(slot.shards),
         "items": [dict(item) for item in slot.items],
     }
 

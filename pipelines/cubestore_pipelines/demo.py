@@ -32,7 +32,7 @@ class Step:
 
 
 def scenes() -> list[Scene]:
-    """Return the scenes of the demo: four seasons, and the reprocessing of the first."""
+    """Return the scenes of the demo, one a season."""
     seasons = [(1, 14, 0.35), (4, 23, 0.25), (7, 12, 0.1), (10, 20, 0.5)]
     return [
         Scene(
@@ -65,14 +65,14 @@ def build(directory: Path) -> Iterator[Step]:
     newer = f"{first.item_id}_R2"
     reprocessed = Scene(item_id=newer, time=first.time, cloudiness=first.cloudiness)
     _append(cube, reprocessed, supersedes=first.item_id)
-    yield Step("a reprocessed scene", "cube.append(Slot(…, supersedes=…), pixels, …)")
+    yield Step("the first scene, reprocessed", "cube.append(Slot(…, supersedes=…), pixels, …)")
 
 
 def _cube(store: Store) -> Cube:
     try:
         return store.cube(TILE, SENSOR)
     except UnknownCubeError:
-        return store.create_cube(TILE, SENSOR)
+        return store.create_cube(TILE, SENSOR, created=scenes()[0].time)
 
 
 def _append(cube: Cube, scene: Scene, *, supersedes: str = "") -> None:
@@ -90,7 +90,8 @@ def _append(cube: Cube, scene: Scene, *, supersedes: str = "") -> None:
         supersedes=supersedes,
         created=scene.time,
     )
-    cube.append(slot, _pixels(cube, scene, SHARD), origin=_origin(SHARD))
+    pixels = _pixels(cube, scene, SHARD, columns=2 if supersedes else 1)
+    cube.append(slot, pixels, origin=_origin(SHARD))
 
 
 def _fill(cube: Cube, scene: Scene) -> None:
@@ -108,7 +109,10 @@ def _origin(shard: tuple[int, int]) -> tuple[int, int]:
     return shard[0] * layout.SHARD, shard[1] * layout.SHARD
 
 
-def _pixels(cube: Cube, scene: Scene, shard: tuple[int, int]) -> dict[str, NDArray[np.generic]]:
-    row, column = _origin(shard)
+def _pixels(
+    cube: Cube, scene: Scene, shard: tuple[int, int], *, columns: int = 1
+) -> dict[str, NDArray[np.generic]]:
+    """Return a scene's pixels on a shard, and on those east of it."""
+    y, x = _origin(shard)
     grid = layout.geobox(cube.sensor, cube.tile)
-    return scene.pixels(grid[row : row + layout.SHARD, column : column + layout.SHARD])
+    return scene.pixels(grid[y : y + layout.SHARD, x : x + columns * layout.SHARD])

@@ -32,7 +32,7 @@ for verb in (demo.demo, facts.sensors, facts.tiles, stores.info, stores.verify):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     try:
         status = app(list(sys.argv[1:] if arguments is None else arguments))
     except CubestoreError as error:

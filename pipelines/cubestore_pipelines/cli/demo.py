@@ -30,15 +30,15 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
         directory: of the store; made where it is not there, completed where it is.
         json: print one JSON object.
     """
-    console = Console(highlight=False, markup=False, stderr=json)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=json)
     for step in recipe.build(directory):
-        console.print(f"{step.title:<28}{step.call}")
+        console.print(f"{step.title:<38}{step.call}")
     cube = open_store(directory).cube(recipe.TILE, recipe.SENSOR)
     report = cube.verify()
     if report.damaged:
         raise DamagedError(f"{cube.path} is damaged", remedy=f"run `cubestore verify {directory}`")
     verified = f"{report.keys} files, {size(report.size)}, all as committed"
-    console.print(f"{verified:<28}cubestore verify {directory}")
+    console.print(f"{verified:<38}cubestore verify {directory}")
     if json:
         show_json(cube.info())
         return

@@ -18,7 +18,7 @@ UNFOLDED = 10_000
 
 def show_json(result: Mapping[str, Any]) -> None:
     """Print a result as one JSON object."""
-    Console(soft_wrap=True, highlight=False, markup=False).print(json.dumps(result))
+    print(json.dumps(result))  # noqa: T201 - rich would read emoji codes
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -28,7 +28,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = UNFOLDED
     console.print(table)
@@ -37,7 +37,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 def show_facts(facts: Mapping[str, object]) -> None:
     """Print one thing's facts, a line each."""
     width = max(map(len, facts))
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for name, value in facts.items():
         console.print(f"{name:<{width}}  {'' if value is None else value}")
 

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import cubestore
+from cubestore.errors import CubestoreError
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
 
 CLEAN, WRONG = 0, 3
@@ -55,7 +56,7 @@ def verify(store: str, /, *, repair: bool = False, json: Json = False) -> int:
     opened = cubestore.open_store(store)
     if repair:
         for tile, sensor in opened.cubes():
-            opened.cube(tile, sensor).recover()
+            _repair(opened.cube(tile, sensor))
     reports = list(opened.verify())
     wrong = any(report.damaged for report in reports)
     if json:
@@ -69,6 +70,13 @@ def verify(store: str, /, *, repair: bool = False, json: Json = False) -> int:
         message = f"cubes: {len(reports)}, files: {files}, {size(count)}: {verdict}."
         print(message, file=sys.stderr)  # noqa: T201 - a message
     return WRONG if wrong else CLEAN
+
+
+def _repair(cube: cubestore.Cube) -> None:
+    try:
+        cube.recover(wait=0)
+    except CubestoreError as error:  # the report says what is wrong
+        print(f"cubestore: {error}", file=sys.stderr)  # noqa: T201 - a message
 
 
 def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
