@@ -37,7 +37,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cubestore import disk, lock
-from cubestore.encoding import Json
+from cubestore.encoding import Json, Measure
 from cubestore.errors import DamagedError, ForeignWriteError, LockedError
 from cubestore.records import METADATA, Control, Record, Root, digest, dump, own_metadata, software
 
@@ -48,8 +48,7 @@ class Staged:
 
     key: str
     path: Path
-    size: int
-    crc32c: int
+    measure: Measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +134,8 @@ class Committer:
                 self._replace_root(root)
             except BaseException as error:
                 self.recover()
-                if not (
-                    isinstance(error, OSError) and self.root and self.root.digest == root.digest
-                ):
+                committed = self.root is not None and self.root.digest == root.digest
+                if not (committed and isinstance(error, OSError)):
                     raise
             before = self.root.arrays if self.root else {}
             self.root, self.record, self._unsettled = root, record, False
@@ -163,7 +161,7 @@ class Committer:
     # Making a change, in the order of the protocol.
 
     def _next(self, change: Change) -> tuple[Record, Root]:
-        written = {s.key: (s.size, s.crc32c) for s in change.staged}
+        written = {s.key: s.measure for s in change.staged}
         replaced = self._refuse_rewriting(written.keys(), change.replaces)
         tails = {**(self.record.tails if self.record else {}), **written}
         gone = sum((self.group / key).stat().st_size for key in replaced)
@@ -183,7 +181,7 @@ class Committer:
             + len(written)
             - len(replaced),
             total_bytes=(self.record.total_bytes if self.record else 0)
-            + sum(size for size, _ in written.values())
+            + sum(size for size, *_ in written.values())
             - gone,
         )
         return record, Root(root.arrays, root.attributes, root.number, digest(record.to_bytes()))

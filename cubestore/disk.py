@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cubestore.encoding import crc32c
+from cubestore import encoding
 from cubestore.errors import CubestoreError, NotWritableError
 
 PARTIAL = ".partial"
@@ -92,13 +92,13 @@ def sweep(directory: Path) -> None:
                 entry.unlink(missing_ok=True)
 
 
-def measure(path: Path) -> tuple[int, int] | None:
-    """Return a file's size and CRC-32C, None where there is no such file."""
+def measure(path: Path) -> encoding.Measure | None:
+    """Return what a record keeps of a file, None where there is no such file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
-    return len(data), crc32c(data)
+    return encoding.measure(data)
 
 
 def sync(directories: Iterable[Path]) -> None:

@@ -307,6 +307,20 @@ def crc32c(data: bytes) -> int:
     return value
 
 
+Measure = tuple[int, ...]
+"""What a commit record keeps of a key's bytes."""
+
+
+def measure(data: bytes) -> Measure:
+    """Return size, CRC-32C, and the CRC-32C of all but the last four bytes.
+
+    The third is needed because chunks end in their own CRC-32C: the CRC of anything that is
+    followed by its CRC is one constant, and would not tell a chunk from another of its size.
+    """
+    body = crc32c(data[:-CRC_BYTES])
+    return len(data), google_crc32c.extend(body, data[-CRC_BYTES:]), body
+
+
 def _compressor(dtype: str) -> Blosc:
     shuffle = Blosc.NOSHUFFLE if dtype == STRING else Blosc.BITSHUFFLE
     return Blosc(cname="lz4", clevel=5, shuffle=shuffle)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from cubestore.encoding import Json
+from cubestore.encoding import Json, Measure
 from cubestore.errors import DamagedError, FormatError
 
 METADATA = "zarr.json"
@@ -91,13 +91,13 @@ class Record:
     metadata: str
     """Digest of the root, without the name of the commit."""
 
-    keys: Mapping[str, tuple[int, int]]
-    """Key -> size and CRC-32C of every block that the commit wrote."""
+    keys: Mapping[str, Measure]
+    """Key -> size and checksums of every block that the commit wrote: see `encoding.measure`."""
 
     replaced: tuple[str, ...]
     """Those keys that were there before."""
 
-    tails: Mapping[str, tuple[int, int]]
+    tails: Mapping[str, Measure]
     """The chunks of the time coordinates as they are after this one: a later may replace them."""
 
     total_keys: int

@@ -14,7 +14,7 @@ import numpy as np
 
 from cubestore import disk
 from cubestore.commit import Staged
-from cubestore.encoding import Array, crc32c
+from cubestore.encoding import Array, measure
 from cubestore.errors import AbandonedError, MismatchError
 
 Index = tuple[int, ...]
@@ -55,7 +55,7 @@ class Staging:
             return None
         path = self.directory / uuid.uuid4().hex
         self._leave(path, data)
-        return Staged(array.key(index), path, len(data), crc32c(data))
+        return Staged(array.key(index), path, measure(data))
 
     def _leave(self, path: Path, data: bytes) -> None:
         with disk.writable(path):

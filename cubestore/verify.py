@@ -8,8 +8,9 @@ commit, which the next writer undoes; what nobody accounts for, something else h
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cubestore import disk, layout
-from cubestore.encoding import Array
+from cubestore.encoding import Array, Measure
 from cubestore.errors import DamagedError, FormatError, UnknownCubeError
 from cubestore.grids import Tile
 from cubestore.records import METADATA, Control, Record, Root, own_metadata
@@ -26,16 +27,13 @@ from cubestore.sensors import Sensor
 READERS = 4
 """Threads that read files."""
 
-TRIES = 5
-"""Passes over a cube that is being written to before its findings are believed."""
+TRIES = 20
+"""Looks at what seemed wrong in a cube that is being written to, before it is believed."""
 
 BATCH = 1000
 """Keys that wait for the readers at a time."""
 
-Size = tuple[int, int]
-"""Bytes and CRC-32C."""
-
-Keys = dict[str, Size]
+Keys = dict[str, Measure]
 State = Literal["damaged", "missing", "foreign", "unfinished"]
 
 
@@ -69,14 +67,22 @@ class Report:
 def verify(control: Control, sensor: Sensor, tile: Tile) -> Report:
     """Compare every byte of a cube with its commit records, without a lock.
 
+    Of a cube that is being written to, what looked wrong is looked at again until it rests or
+    nothing is left: what is damaged stays as it is, what is being written does not.
+
     Raises:
         UnknownCubeError: nothing was committed here.
     """
+    before = _newest(control)
+    report = _pass(control, sensor, tile)
     for _ in range(TRIES):
-        before = _newest(control)
-        report = _pass(control, sensor, tile)
         if not report.findings or _newest(control) == before:
             break
+        before = _newest(control)
+        suspects = {finding.key for finding in report.findings}
+        again = _pass(control, sensor, tile, only=suspects)
+        lasting = set(report.findings) & set(again.findings)
+        report = replace(report, findings=tuple(sorted(lasting)))
     return report
 
 
@@ -90,7 +96,9 @@ def _newest(control: Control) -> tuple[int, bool]:
     return number, control.record_path(number + 1).exists()
 
 
-def _pass(control: Control, sensor: Sensor, tile: Tile) -> Report:
+def _pass(
+    control: Control, sensor: Sensor, tile: Tile, only: AbstractSet[str] | None = None
+) -> Report:
     try:
         root = Root.read(control.group)
     except FormatError as error:
@@ -112,13 +120,14 @@ def _pass(control: Control, sensor: Sensor, tile: Tile) -> Report:
     for record in records:
         for key, value in record.keys.items():
             keys.setdefault(key, value)
+    looked_at = keys if only is None else {key: keys[key] for key in keys.keys() & only}
     ahead = _ahead(control, root, findings)
     findings += _metadata(control, root, under_way=bool(ahead))
-    findings += _blocks(control.group, keys, ahead)
+    findings += _blocks(control.group, looked_at, ahead)
     findings += _strangers(control.group, root, keys, ahead)
     if not any(finding.state in {"damaged", "missing"} for finding in findings):
         findings += _contents(control.group, root, sensor, tile)
-    size = sum(size for size, _ in keys.values())
+    size = sum(size for size, *_ in keys.values())
     return Report(str(control.group), root.number, len(keys), size, tuple(sorted(findings)))
 
 
@@ -181,7 +190,7 @@ def _blocks(group: Path, keys: Keys, ahead: Keys) -> Iterator[Finding]:
 
 
 def _differing(
-    key: str, expected: Size, there: Size | OSError | None, ahead: Size | None
+    key: str, expected: Measure, there: Measure | OSError | None, ahead: Measure | None
 ) -> Finding:
     if there is None:
         return Finding(key, "missing", "it was committed, and is not there")
@@ -189,11 +198,11 @@ def _differing(
         return Finding(key, "damaged", f"cannot be read: {there.strerror}")
     if there == ahead:
         return Finding(key, "unfinished", "the next write undoes it")
-    texts = ["{} bytes, CRC-32C {:08x}".format(*size) for size in (there, expected)]
+    texts = ["{} bytes, CRC-32C {:08x} {:08x}".format(*size) for size in (there, expected)]
     return Finding(key, "damaged", "found {}, expected {}".format(*texts))
 
 
-def _measure(path: Path) -> Size | OSError | None:
+def _measure(path: Path) -> Measure | OSError | None:
     try:
         return disk.measure(path)
     except OSError as error:  # an unreadable sector, or no right to read

@@ -76,6 +76,9 @@ def _named(store: Path, group: Path, hurt: list[Path]) -> bool:
     except CubestoreError as error:
         return all(str(path) in str(error) for path in hurt)
     keys = {finding.key for finding in findings if finding.state != "unfinished"}
+    root = group / "zarr.json"
+    if root in hurt:
+        hurt = [root]  # what it alone vouches for cannot be told until it is restored
     names = [p.relative_to(group).as_posix() if p.is_relative_to(group) else str(p) for p in hurt]
     return keys.issuperset(names)
 
