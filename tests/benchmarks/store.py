@@ -132,9 +132,11 @@ def slots(home):
         )
         for name, seconds in turns(figures, time.perf_counter).items():
             print(f"  {count:>6} slots  {name:<36}{seconds * 1e3:8.1f} ms")
-        wall, cpu = appending(cube, count)
+        alone = committing(cube, count)
+        print(f"  {count:>6} slots  {'writer.append, synced':<36}{alone * 1e3:8.1f} ms")
+        wall, cpu = appending(cube, count + APPENDS)
         print(
-            f"  {count:>6} slots  {'cube.append, locked and synced':<36}{wall * 1e3:8.1f} ms",
+            f"  {count:>6} slots  {'cube.append: lock, 11 MB, commit':<36}{wall * 1e3:8.1f} ms",
             end="",
         )
         print(f", {cpu * 1e3:.1f} of them CPU")
@@ -155,8 +157,22 @@ def slot(index):
     )
 
 
+def committing(cube, count):
+    """The median seconds of the commit of a slot alone: lock held, its shard encoded."""
+    pixels = np.full((1, 10, layout.SHARD, layout.SHARD), -32768, "int16")
+    pixels[..., :64, :64] = 1200
+    wall = []
+    with cube.write() as writer:
+        for index in range(count, count + APPENDS):
+            staged = [writer.staging.write("reflectance", (index, 0, 0, 0), pixels)]
+            start = time.perf_counter()
+            writer.append([slot(index)], staged)
+            wall.append(time.perf_counter() - start)
+    return statistics.median(wall)
+
+
 def appending(cube, count):
-    """The median seconds and CPU seconds of an append of one small shard, locking included."""
+    """The median seconds and CPU seconds of an append with its pixels, locking included."""
     edge = cube.tile.geobox(cube.sensor.gsd).shape[0]
     origin = (edge // layout.SHARD * layout.SHARD,) * 2
     pixels = {
