@@ -1,0 +1,247 @@
+"""A STAC API over an index of items, as a Starlette application.
+
+It can be mounted below any path: every link begins with the address that the request was sent to.
+What a request gets wrong is answered with a code and a reason, and never ends in a 500.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cubestore_catalog import documents, query
+from cubestore_catalog.documents import GEOJSON, JSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
+from cubestore_catalog.errors import (
+    CatalogError,
+    ItemError,
+    RequestError,
+    TooLargeError,
+    UnknownRecordError,
+)
+from cubestore_catalog.index import Index, Item, Page
+
+MOST_BYTES = 1_000_000
+"""Of a request's body: a country's outline has a tenth of it."""
+
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+
+OURS = frozenset({"self", "root", "parent", "collection", "items", QUERYABLES})
+"""Links that depend on where something is served, so the API writes them anew."""
+
+
+def api(
+    index: Index,
+    collections: Iterable[Mapping[str, Any]],
+    *,
+    title: str = "STAC API",
+    description: str = "Items that can be searched by place, time and property.",
+) -> Starlette:
+    """Return a STAC API that serves an index.
+
+    Args:
+        index: the items.
+        collections: the STAC collections that they belong to, in the order of their listing.
+        title: of the landing page.
+        description: of the landing page.
+
+    Raises:
+        ItemError: items belong to a collection that is not among these.
+    """
+    known = {document["id"]: document for document in collections}
+    if strangers := [name for name in index.collections if name not in known]:
+        raise ItemError(f"Items belong to {strangers}", expected="collections that are given")
+    service = _Service(index, known, title, description)
+    return Starlette(
+        routes=service.routes(),
+        middleware=[
+            # No credentials: with them any site could read what its visitor may.
+            Middleware(
+                CORSMiddleware, allow_origins=["*"], allow_methods=METHODS, allow_headers=["*"]
+            ),
+        ],
+        exception_handlers={CatalogError: _refuse, HTTPException: _refuse_route},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """The endpoints."""
+
+    index: Index
+    collections: Mapping[str, Mapping[str, Any]]
+    title: str
+    description: str
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.landing),
+            Route("/api", self.openapi),
+            Route("/conformance", self.conformance),
+            Route("/queryables", self.queryables),
+            Route("/search", self.search, methods=["GET", "POST"]),
+            Route("/collections", self.listing),
+            Route("/collections/{collection}", self.collection),
+            Route("/collections/{collection}/queryables", self.queryables),
+            Route("/collections/{collection}/items", self.items),
+            Route("/collections/{collection}/items/{item:path}", self.item),
+        ]
+
+    async def landing(self, request: Request) -> Response:
+        address = _address(request)
+        page = documents.landing(address, self.title, self.description, self.collections)
+        return _answer(page)
+
+    async def openapi(self, request: Request) -> Response:
+        paths = {
+            route.path.replace(":path", ""): sorted((route.methods or set()) - {"HEAD"})
+            for route in self.routes()
+        }
+        return _answer(documents.openapi(_address(request), self.title, paths), OPENAPI)
+
+    async def conformance(self, _: Request) -> Response:
+        return _answer({"conformsTo": list(documents.CONFORMANCE)})
+
+    async def queryables(self, request: Request) -> Response:
+        name = request.path_params.get("collection")
+        path = ("queryables",) if name is None else ("collections", self._known(name), "queryables")
+        document = documents.queryables(_address(request).of(*path), self.index.kinds(name))
+        return _answer(document, SCHEMA)
+
+    async def listing(self, request: Request) -> Response:
+        address = _address(request)
+        served = [_served_collection(address, one) for one in self.collections.values()]
+        links = [address.link("self", "collections"), address.link("root", "")]
+        return _answer({"collections": served, "links": links, "numberMatched": len(served)})
+
+    async def collection(self, request: Request) -> Response:
+        name = self._known(request.path_params["collection"])
+        return _answer(_served_collection(_address(request), self.collections[name]))
+
+    async def item(self, request: Request) -> Response:
+        name = self._known(request.path_params["collection"])
+        item = self.index.item(name, request.path_params["item"])
+        return _answer(_served_item(_address(request), item), GEOJSON)
+
+    async def items(self, request: Request) -> Response:
+        name = self._known(request.path_params["collection"])
+        search = replace(query.from_get(_parameters(request)), collections=(name,))
+        return await run_in_threadpool(self._found, request, search, None)
+
+    async def search(self, request: Request) -> Response:
+        if request.method == "POST":
+            body = query.json(await _body(request))
+            return await run_in_threadpool(self._found, request, query.from_post(body), body)
+        search = query.from_get(_parameters(request))
+        return await run_in_threadpool(self._found, request, search, None)
+
+    def _known(self, name: str) -> str:
+        if name not in self.collections:
+            raise UnknownRecordError(
+                f"There is no collection {name!r}", expected="one that /collections lists"
+            )
+        return name
+
+    def _found(self, request: Request, search: query.Search, body: query.Json) -> Response:
+        """Return a page of items; ``body`` is what was posted, if it was."""
+        page, address = self.index.search(search), _address(request)
+        found = {
+            "type": "FeatureCollection",
+            "features": [search.fields.of(_served_item(address, item)) for item in page.items],
+            "links": _page_links(request, page, body),
+            "numberMatched": page.matched,
+            "numberReturned": len(page.items),
+        }
+        return _answer(found, GEOJSON)
+
+
+def _served_item(address: Address, item: Item) -> dict[str, Any]:
+    home = ("collections", item["collection"])
+    links = [
+        address.link("self", *home, "items", item["id"], media=GEOJSON),
+        address.link("parent", *home),
+        address.link("collection", *home),
+        address.link("root", ""),
+    ]
+    return {**item, "links": links + _others(item)}
+
+
+def _served_collection(address: Address, document: Mapping[str, Any]) -> dict[str, Any]:
+    home = ("collections", document["id"])
+    links = [
+        address.link("self", *home),
+        address.link("parent", ""),
+        address.link("root", ""),
+        address.link("items", *home, "items", media=GEOJSON),
+        address.link(QUERYABLES, *home, "queryables", media=SCHEMA),
+    ]
+    return {**document, "links": links + _others(document)}
+
+
+def _others(document: Mapping[str, Any]) -> list[Link]:
+    return [link for link in document.get("links", ()) if link.get("rel") not in OURS]
+
+
+def _page_links(request: Request, page: Page, body: query.Json) -> list[Link]:
+    address = _address(request)
+    here = address.base + quote(request.scope["path"].removeprefix(request.scope["root_path"]))
+    asked = f"{here}?{request.url.query}" if request.url.query else here
+    links = [address.link("root", ""), {"rel": "self", "type": GEOJSON, "href": asked}]
+    if page.token is None:
+        return links
+    after: Link = {"rel": "next", "type": GEOJSON, "method": request.method}
+    if request.method == "POST":
+        return [*links, {**after, "href": here, "body": {**body, "token": page.token}}]
+    parameters = urlencode({**request.query_params, "token": page.token})
+    return [*links, {**after, "method": "GET", "href": f"{here}?{parameters}"}]
+
+
+def _address(request: Request) -> Address:
+    """Return the API's address; Starlette's base_url, below a mount, is the outer app's."""
+    root = quote(request.scope.get("root_path", "")).rstrip("/")
+    return Address(f"{request.url.scheme}://{request.url.netloc}{root}")
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) < len(names):
+        raise RequestError("A parameter is given twice", expected="each once, lists with commas")
+    return dict(request.query_params)
+
+
+async def _body(request: Request) -> bytes:
+    """Return a request's body, of which no more is read than allowed."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise TooLargeError("The body is too large", expected=f"at most {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+def _answer(document: query.Json, media: str = JSON, status: int = 200) -> Response:
+    # Coordinates may be tuples or numpy's, and a property may have anything for a key.
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    return Response(orjson.dumps(document, option=options), status, media_type=media)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, CatalogError) else CatalogError.status
+    return _answer({"code": type(error).__name__, "description": str(error)}, status=status)
+
+
+async def _refuse_route(_: Request, error: Exception) -> Response:
+    status, detail = (
+        (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
+    )
+    document = {"code": "".join(detail.split()), "description": detail}
+    return _answer(document, status=status)

@@ -1,0 +1,155 @@
+"""What the API says about itself: landing page, conformance, queryables, its description."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+JSON = "application/json"
+GEOJSON = "application/geo+json"
+SCHEMA = "application/schema+json"
+OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+
+STAC = "https://api.stacspec.org/v1.0.0"
+FEATURES = "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf"
+FILTER = "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf"
+CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
+
+CONFORMANCE = (
+    *(f"{STAC}/{part}" for part in ("core", "collections", "ogcapi-features", "item-search")),
+    *(f"{STAC}/item-search#{part}" for part in ("fields", "sort", "query")),
+    *(f"{STAC}/ogcapi-features#{part}" for part in ("fields", "sort", "query")),
+    "https://api.stacspec.org/v1.0.0-rc.2/item-search#filter",
+    *(f"{FEATURES}/{part}" for part in ("core", "geojson", "oas30")),
+    *(f"{FILTER}/{part}" for part in ("filter", "features-filter")),
+    *(f"{CQL2}/{part}" for part in ("cql2-text", "cql2-json", "basic-cql2")),
+)
+"""The classes that are kept; those of the filter never left their release candidate."""
+
+KINDS: Mapping[type, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+
+Link = dict[str, Any]
+
+
+class Address:
+    """Where the API lies, as the one who asks sees it.
+
+    Args:
+        base: the URL of the landing page, without a slash at its end.
+    """
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def of(self, *parts: str) -> str:
+        """Return the URL of a path below the landing page."""
+        return f"{self.base}/{'/'.join(quote(part, safe='') for part in parts)}"
+
+    def link(self, rel: str, *parts: str, media: str = JSON, **more: str) -> Link:
+        """Return a link to a path below the landing page."""
+        return {"rel": rel, "type": media, "href": self.of(*parts), **more}
+
+
+def landing(address: Address, title: str, description: str, children: Mapping[str, Any]) -> Link:
+    """Return the landing page.
+
+    Args:
+        address: where the API lies.
+        title: for people.
+        description: for people; its first words make the id.
+        children: the collections by id.
+    """
+    return {
+        "type": "Catalog",
+        "id": "-".join(title.lower().split()),
+        "title": title,
+        "description": description,
+        "stac_version": "1.0.0",
+        "conformsTo": list(CONFORMANCE),
+        "links": [
+            *_landing_links(address),
+            *(_child(address, name, document) for name, document in children.items()),
+        ],
+    }
+
+
+def queryables(address: str, kinds: Mapping[str, frozenset[type]]) -> dict[str, Any]:
+    """Return the JSON schema of the properties that can be asked for.
+
+    Args:
+        address: the URL of this document.
+        kinds: the properties, and the types that they were seen with.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2019-09/schema",
+        "$id": address,
+        "type": "object",
+        "title": "Queryables",
+        "properties": {
+            "id": {"type": "string"},
+            "collection": {"type": "string"},
+            "geometry": {"$ref": "https://geojson.org/schema/Geometry.json"},
+            **{name: _schema(types) for name, types in kinds.items()},
+            "datetime": {"type": "string", "format": "date-time"},
+        },
+        "additionalProperties": True,
+    }
+
+
+def openapi(address: Address, title: str, paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return the OpenAPI description.
+
+    Args:
+        address: where the API lies.
+        title: for people.
+        paths: the methods of each path.
+    """
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": title, "version": "1.0.0"},
+        "servers": [{"url": address.base}],
+        "paths": {
+            path: {method.lower(): _operation(path) for method in methods}
+            for path, methods in paths.items()
+        },
+    }
+
+
+def _landing_links(address: Address) -> list[Link]:
+    return [
+        address.link("self", ""),
+        address.link("root", ""),
+        address.link("conformance", "conformance"),
+        address.link("data", "collections"),
+        address.link("search", "search", media=GEOJSON, method="GET"),
+        address.link("search", "search", media=GEOJSON, method="POST"),
+        address.link(QUERYABLES, "queryables", media=SCHEMA),
+        address.link("service-desc", "api", media=OPENAPI),
+    ]
+
+
+def _child(address: Address, name: str, document: Mapping[str, Any]) -> Link:
+    return address.link("child", "collections", name, title=document.get("title") or name)
+
+
+def _schema(types: frozenset[type]) -> dict[str, Any]:
+    names = sorted({KINDS[kind] for kind in types if kind in KINDS})
+    return {"type": names[0] if len(names) == 1 else names} if names else {}
+
+
+def _operation(path: str) -> dict[str, Any]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    text = {"type": "string"}
+    return {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": text} for name in names
+        ],
+        "responses": {"200": {"description": "OK"}, "400": {"description": "Wrong parameters"}},
+    }

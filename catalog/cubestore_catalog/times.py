@@ -1,0 +1,96 @@
+"""RFC 3339, strictly, as whole microseconds since 1970 in UTC.
+
+Microseconds in int64 hold every year of RFC 3339; nanoseconds end in 2262.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from cubestore_catalog.errors import RequestError
+
+RFC_3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))",
+    re.ASCII | re.IGNORECASE,
+)
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+EARLIEST, LATEST = -(2**62), 2**62
+"""What an open end of an interval stands for."""
+
+LEAP_SECOND = 60
+LAST_HOUR, LAST_MINUTE = 23, 59
+OPEN = ("", "..")
+
+
+def instant(text: str) -> int:
+    """Return the microseconds since 1970 of an RFC 3339 date-time.
+
+    Digits beyond the microsecond are dropped; a leap second is the second that follows it.
+
+    Raises:
+        RequestError: the text is no date-time of RFC 3339, or no day of the calendar.
+    """
+    match = RFC_3339.fullmatch(text)
+    if match is None:
+        raise _wrong(text)
+    year, month, day, hour, minute, second = (int(match[part]) for part in range(1, 7))
+    leap = second == LEAP_SECOND
+    try:
+        moment = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC)
+    except ValueError as error:
+        raise _wrong(text) from error
+    whole = (moment - EPOCH) // MICROSECOND + leap * 1_000_000
+    fraction = int(((match[7] or "") + "000000")[:6])
+    return whole + fraction - _offset(text, match)
+
+
+def moment(text: str) -> int:
+    """Return the microseconds of a date-time, or of a date's midnight in UTC.
+
+    Raises:
+        RequestError: the text is neither.
+    """
+    return instant(f"{text}T00:00:00Z" if DATE.fullmatch(text) else text)
+
+
+def interval(text: str) -> tuple[int, int]:
+    """Return the first and last microsecond that the parameter ``datetime`` allows.
+
+    Args:
+        text: one date-time, or two with ``/`` between them, of which one may be ``..`` or empty.
+
+    Raises:
+        RequestError: the text is neither, both ends are open, or the end lies before the start.
+    """
+    if "/" not in text:
+        return instant(text), instant(text)
+    ends = text.split("/")
+    if len(ends) != len(OPEN) or all(end in OPEN for end in ends):
+        raise _wrong(text)
+    start = EARLIEST if ends[0] in OPEN else instant(ends[0])
+    end = LATEST if ends[1] in OPEN else instant(ends[1])
+    if start > end:
+        raise RequestError(f"The interval {text} ends before it starts", expected="start/end")
+    return start, end
+
+
+def _offset(text: str, match: re.Match[str]) -> int:
+    """Return how far local time is ahead of UTC."""
+    if match[8] is None:
+        return 0
+    hours, minutes = int(match[9]), int(match[10])
+    if hours > LAST_HOUR or minutes > LAST_MINUTE:
+        raise _wrong(text)
+    sign = -1 if match[8] == "-" else 1
+    return sign * (hours * 60 + minutes) * 60_000_000
+
+
+def _wrong(text: str) -> RequestError:
+    return RequestError(
+        f"{text!r} is no time",
+        expected="RFC 3339 with a zone like 2020-01-31T12:00:00Z, or start/end of which one may "
+        "be ..",
+    )
