@@ -33,7 +33,7 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cubestore import disk, lock
@@ -49,6 +49,11 @@ class Staged:
     key: str
     path: Path
     measure: Measure
+
+    def at(self, slot: int) -> "Staged":
+        """Return the block as one of another slot: which it becomes shows when it is committed."""
+        name, chunks, _, *rest = self.key.split("/")
+        return replace(self, key="/".join([name, chunks, str(slot), *rest]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from cubestore.errors import CubestoreError
-from cubestore_pipelines.cli import demo, facts, stores
+from cubestore_pipelines.cli import building, demo, facts, stores
 
 DONE, FAILED, USAGE, IN_PART, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -26,7 +26,16 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for verb in (demo.demo, facts.sensors, facts.tiles, stores.info, stores.verify):
+VERBS = (
+    demo.demo,
+    facts.sensors,
+    facts.tiles,
+    building.plan,
+    building.build,
+    stores.info,
+    stores.verify,
+)
+for verb in VERBS:
     app.command(verb)
 
 

@@ -1,0 +1,113 @@
+"""Scenes on a tile -> acquisitions: what becomes one slot of the cube.
+
+One acquisition is what one platform saw from one relative orbit on one solar day of the tile, in
+one processing. The same part of a datatake in several spellings or processings is one scene: the
+highest baseline counts, then the latest generation. Other parts are mosaicked.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from cubestore.grids import Tile
+from cubestore_pipelines.scene import Scene
+
+DEGREES_PER_HOUR = 15.0
+"""By which the sun moves: solar time is UTC plus longitude over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """Scenes that belong into one slot, in the order in which they are laid over each other."""
+
+    scenes: tuple[Scene, ...]
+
+    @property
+    def time(self) -> datetime:
+        """The start of the first scene."""
+        return min(scene.time for scene in self.scenes)
+
+    @property
+    def item_id(self) -> str:
+        """The scenes' ids, joined with a space."""
+        return " ".join(scene.item_id for scene in self.scenes)
+
+    @property
+    def cloud_cover(self) -> float:
+        """Percent: the mean of those scenes that tell, weighted by what they cover."""
+        told = [(s.cloud_cover, _covered(s)) for s in self.scenes if not math.isnan(s.cloud_cover)]
+        weight = sum(covered for _, covered in told)
+        return sum(cloud * covered for cloud, covered in told) / weight if weight else math.nan
+
+    @property
+    def covered(self) -> float:
+        """Roughly the percent of the tile that has data."""
+        return min(100.0, sum(_covered(scene) for scene in self.scenes))
+
+
+def acquisitions(scenes: Iterable[Scene], tile: Tile) -> list[Acquisition]:
+    """Return what becomes the slots of a tile, by time.
+
+    Args:
+        scenes: of one sensor; those cut to another tile are left out.
+        tile: whose solar day counts.
+    """
+    here = [scene for scene in scenes if scene.tile in {"", tile.id}]
+    groups: dict[Hashable, list[Scene]] = defaultdict(list)
+    for scene in newest(here):
+        processing = (scene.processing_baseline, scene.dn_offset)
+        groups[sighting(scene.platform, scene.relative_orbit, scene.time, tile), processing].append(
+            scene
+        )
+    found = [Acquisition(tuple(sorted(group, key=_order))) for group in groups.values()]
+    return sorted(found, key=lambda one: (one.time, one.item_id))
+
+
+def sighting(platform: str, orbit: int, time: datetime, tile: Tile) -> tuple[str, int, date]:
+    """Return what a new processing of an acquisition has in common with the old."""
+    longitude, _ = tile.center
+    return platform, orbit, (time + timedelta(hours=longitude / DEGREES_PER_HOUR)).date()
+
+
+def part(scene: Scene) -> tuple[str, ...]:
+    """Return what a scene has in common with itself in other spellings and processings."""
+    if scene.datatake and scene.sensing_start:
+        return scene.platform, scene.datatake, scene.sensing_start
+    if scene.datatake:
+        return scene.platform, scene.datatake
+    return (scene.item_id,)
+
+
+def newest(scenes: Iterable[Scene]) -> Iterator[Scene]:
+    """Yield each part of each datatake once, in its newest processing."""
+    known: dict[Hashable, Scene] = {}
+    for scene in scenes:
+        key = (part(scene), scene.tile)
+        if key not in known or _rank(scene) > _rank(known[key]):
+            known[key] = scene
+    yield from known.values()
+
+
+def _rank(scene: Scene) -> tuple[tuple[int, ...], str, str]:
+    return baseline(scene.processing_baseline), scene.generated, scene.item_id
+
+
+def baseline(text: str) -> tuple[int, ...]:
+    """Return a processing baseline as numbers, which compare."""
+    parts = text.split(".")
+    return tuple(int(part) for part in parts) if all(p.isdigit() for p in parts) else ()
+
+
+def _order(scene: Scene) -> tuple[datetime, str]:
+    return scene.time, scene.item_id
+
+
+def _covered(scene: Scene) -> float:
+    return 100.0 - (0.0 if math.isnan(scene.nodata_cover) else scene.nodata_cover)
+
+
+def together(found: Sequence[Acquisition]) -> list[str]:
+    """Return the ids of all scenes."""
+    return [scene.item_id for one in found for scene in one.scenes]

@@ -1,0 +1,358 @@
+"""Plan -> commits, on any dask client.
+
+One task reads one slot onto one shard. Whoever runs the build holds the cube's lock and commits
+slot after slot, in the order of time; a slot is committed when all of its shards were read. What
+cannot be read is written down, and its slot left out: the next run tries it again, and only it.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from distributed import Client, Future, as_completed
+
+import cubestore
+from cubestore import Cube, Slot, Store, layout
+from cubestore.cube import cube_at
+from cubestore.errors import CubeExistsError, NotWritableError, UnknownCubeError
+from cubestore.writer import Writer
+from cubestore_pipelines import cluster, ledger, offset
+from cubestore_pipelines.acquisitions import Acquisition
+from cubestore_pipelines.addresses import policy
+from cubestore_pipelines.errors import OffsetError
+from cubestore_pipelines.plan import CubePlan, Plan, Refusal, shard_grid
+from cubestore_pipelines.present import Counts, Held, Job, held, left_to_do, provenance
+from cubestore_pipelines.shard import (
+    Failure,
+    Outcome,
+    Reading,
+    Task,
+    carry_out,
+    unforeseen,
+)
+
+AHEAD = 3
+"""Tasks under way for each thread of the workers: enough to keep them busy, few enough that little
+is staged when a build is killed."""
+
+
+class Watcher(Protocol):
+    """Who is told how a build goes on."""
+
+    def begun(self, tile: str, sensor: str, *, slots: int, shards: int) -> None:
+        """Tell what will be done on a cube."""
+
+    def read(self, outcome: Outcome) -> None:
+        """Tell that a shard was read."""
+
+    def committed(self, tile: str, sensor: str, item_id: str) -> None:
+        """Tell that a slot was committed."""
+
+    def failed(self, failure: Failure | Refusal) -> None:
+        """Tell that something could not be used."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of a build."""
+
+    store: str
+    cubes: list[tuple[str, str]] = field(default_factory=list)
+    committed: list[str] = field(default_factory=list)
+    """The item ids of the slots that were appended or filled."""
+
+    unchanged: int = 0
+    """Acquisitions of which nothing was missing."""
+
+    shards: int = 0
+    bytes: int = 0
+    failures: list[Failure | Refusal] = field(default_factory=list)
+
+
+def build(
+    store: str | Path,
+    plan: Plan,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+) -> Report:
+    """Build or extend cubes as a plan tells.
+
+    Args:
+        store: where; made when it is not there.
+        plan: what.
+        scheduler: address of a dask scheduler; None: workers on this machine.
+        workers: how many of them; None: one a processor.
+        watcher: who is told how it goes on.
+
+    Raises:
+        LockedError: another build holds one of the cubes; says who.
+        NotWritableError: the disk is full or read-only; what was committed stays.
+    """
+    made = cubestore.create_store(store)
+    report = Report(store=made.path)
+    told = watcher or _Nobody()
+    _note_refusals(made, plan, report, told)
+    with contextlib.ExitStack() as stack:
+        workers_of: list[Client] = []
+
+        def start() -> Client:
+            """Start the workers when the first task needs them: a no-op needs none."""
+            if not workers_of:
+                workers_of.append(stack.enter_context(cluster.client(scheduler, workers)))
+            return workers_of[0]
+
+        for one in plan.cubes:
+            _Build(made, plan, one, report, told, start).run()
+    return report
+
+
+class _Nobody:
+    def begun(self, tile: str, sensor: str, *, slots: int, shards: int) -> None: ...
+    def read(self, outcome: Outcome) -> None: ...
+    def committed(self, tile: str, sensor: str, item_id: str) -> None: ...
+    def failed(self, failure: Failure | Refusal) -> None: ...
+
+
+def _note_refusals(store: Store, plan: Plan, report: Report, told: Watcher) -> None:
+    for refusal in plan.refused:
+        told.failed(refusal)
+        if refusal.tile:
+            ledger.record(cube_at(store.path, refusal.tile, refusal.sensor), [refusal])
+    report.failures += plan.refused
+
+
+def _cube(store: Store, one: CubePlan) -> Cube:
+    try:
+        return store.cube(one.tile, one.sensor)
+    except UnknownCubeError:
+        with contextlib.suppress(CubeExistsError):  # another build was quicker
+            return store.create_cube(one.tile, one.sensor, bands=one.bands, wait=0)
+        return store.cube(one.tile, one.sensor)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A job under way."""
+
+    job: Job
+    waiting: set[tuple[int, int]]
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: Failure | None = None
+
+    @property
+    def done(self) -> bool:
+        return not self.waiting or self.failure is not None
+
+
+class _Build:
+    """The build of one cube."""
+
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        one: CubePlan,
+        report: Report,
+        told: Watcher,
+        start: Callable[[], Client],
+    ) -> None:
+        self.cube, self.plan, self.one = _cube(store, one), plan, one
+        self.report, self.told, self.start = report, told, start
+        choices = plan.choices
+        self.reading = Reading(
+            policy=policy(plan.address, choices.allow),
+            profile=plan.profile,
+            timeout=choices.timeout,
+            checksums=choices.checksums,
+            resampling=choices.resampling,
+        )
+
+    def run(self) -> None:
+        self.report.cubes.append((self.one.tile, self.one.sensor))
+        with self.cube.write(wait=0) as writer:
+            jobs = self._jobs(held(self.cube))
+            shards = sum(len(job.shards) for job in jobs)
+            self.told.begun(self.one.tile, self.one.sensor, slots=len(jobs), shards=shards)
+            if jobs:
+                self._carry_out(writer, jobs)
+
+    def _jobs(self, there: Sequence[Held]) -> list[Job]:
+        jobs = [
+            left_to_do(acquisition, self.one.shards, there, self.cube.tile)
+            for acquisition in self.one.acquisitions
+        ]
+        self.report.unchanged += sum(not job.shards for job in jobs)
+        return [job for job in jobs if job.shards]
+
+    def _carry_out(self, writer: Writer, jobs: Sequence[Job]) -> None:
+        """Keep the workers busy; commit the oldest slot whenever it is done."""
+        client = self.start()
+        slots = deque(_Slot(job, set(job.shards)) for job in jobs)
+        tasks = self._tasks(writer, list(slots))
+        running: dict[Future[Outcome], tuple[_Slot, Task]] = {}
+        ready = as_completed()
+        try:
+            self._submit(client, tasks, running, ready)
+            for future in ready:
+                slot, task = running.pop(future)
+                self._take(slot, task, future)
+                future.release()
+                while slots and slots[0].done:
+                    self._finish(writer, slots.popleft())
+                self._submit(client, tasks, running, ready)
+        finally:
+            client.cancel(list(running))
+        for slot in slots:
+            self._finish(writer, slot)
+
+    def _tasks(self, writer: Writer, slots: Iterable[_Slot]) -> Iterator[tuple[_Slot, Task]]:
+        grid = layout.geobox(self.cube.sensor, self.cube.tile)
+        layers = tuple(layer.name for layer in layout.layers_of(self.cube.sensor))
+        there = tuple(name for name in writer.arrays if name in layers)
+        for slot in slots:
+            for shard in slot.job.shards:
+                if slot.failure is None:
+                    yield (
+                        slot,
+                        Task(
+                            staging=writer.staging,
+                            sensor=self.cube.sensor,
+                            bands=self.one.bands,
+                            layers=there,
+                            slot=writer.slots,
+                            shard=shard,
+                            grid=shard_grid(grid, shard),
+                            scenes=slot.job.acquisition.scenes,
+                            reading=self.reading,
+                        ),
+                    )
+
+    def _submit(
+        self,
+        client: Client,
+        tasks: Iterator[tuple[_Slot, Task]],
+        running: dict[Future[Outcome], tuple[_Slot, Task]],
+        ready: Any,  # noqa: ANN401 - dask's as_completed
+    ) -> None:
+        threads = max(1, sum(client.nthreads().values()))
+        while len(running) < AHEAD * threads and (following := next(tasks, None)):
+            future = client.submit(carry_out, following[1], pure=False)
+            running[future] = following
+            ready.add(future)
+
+    def _take(self, slot: _Slot, task: Task, future: Future[Outcome]) -> None:
+        """Take in what came of a task; whatever a worker died of is a failure too."""
+        error = future.exception()
+        if isinstance(error, NotWritableError):
+            raise error
+        if error is not None:
+            outcome = Outcome(shard=task.shard, failure=unforeseen(task, error))
+        else:
+            outcome = future.result()
+        slot.waiting.discard(task.shard)
+        if outcome.failure and slot.failure is None:
+            slot.failure = outcome.failure
+        slot.outcomes.append(outcome)
+        self.told.read(outcome)
+
+    def _finish(self, writer: Writer, slot: _Slot) -> None:
+        if slot.failure is None:
+            slot.failure = _contradiction(slot)
+        if slot.failure is not None:
+            self._fail(slot.failure)
+            return
+        _commit(writer, slot)
+        self.report.committed.append(slot.job.acquisition.item_id)
+        self.report.shards += len(slot.outcomes)
+        self.report.bytes += sum(outcome.size for outcome in slot.outcomes)
+        self.told.committed(self.one.tile, self.one.sensor, slot.job.acquisition.item_id)
+
+    def _fail(self, failure: Failure) -> None:
+        self.report.failures.append(failure)
+        ledger.record(self.cube, [failure])
+        self.told.failed(failure)
+
+
+def _contradiction(slot: _Slot) -> Failure | None:
+    """Refuse pixels that prove the decided offset wrong, over the whole slot."""
+    first = slot.job.acquisition.scenes[0]
+    dark = sum(outcome.dark for outcome in slot.outcomes)
+    valid = sum(outcome.evidence for outcome in slot.outcomes)
+    item_id = slot.job.acquisition.item_id
+    try:
+        offset.refuse_contradiction(item_id, first.dn_offset, dark=dark, valid=valid)
+    except OffsetError as error:
+        return Failure(
+            item=item_id, asset="", found=error.found, expected=error.expected, remedy=error.remedy
+        )
+    return None
+
+
+def _commit(writer: Writer, slot: _Slot) -> None:
+    job, outcomes = slot.job, slot.outcomes
+    staged = [block for outcome in outcomes for block in outcome.staged]
+    counts = Counts.of(outcomes)
+    items = _items(job.acquisition, outcomes, counts)
+    if job.fills is not None:
+        whole = counts + job.before
+        writer.fill(
+            job.fills,
+            job.shards,
+            [block.at(job.fills) for block in staged],
+            clear_fraction=whole.clear_fraction,
+            valid_fraction=whole.valid_fraction,
+            items=items,
+        )
+    else:
+        described = _described(job, counts, items)
+        writer.append([described], [block.at(writer.slots) for block in staged])
+
+
+def _items(
+    acquisition: Acquisition, outcomes: Sequence[Outcome], counts: Counts
+) -> tuple[dict[str, Any], ...]:
+    """Return the items' provenance; the first one's also tells what was counted in the shards."""
+    found: list[dict[str, Any]] = []
+    for scene in acquisition.scenes:
+        assets = {
+            asset: told
+            for outcome in outcomes
+            for asset, told in outcome.provenance.get(scene.item_id, {}).items()
+        }
+        counted = {} if found else {"pixels": asdict(counts)}
+        found.append(provenance(scene, assets) | counted)
+    return tuple(found)
+
+
+def _described(job: Job, counts: Counts, items: tuple[dict[str, Any], ...]) -> Slot:
+    """Return what the cube will know of an acquisition besides its pixels."""
+    acquisition, first = job.acquisition, job.acquisition.scenes[0]
+    urls = dict.fromkeys(s.url.partition("?")[0] for s in acquisition.scenes if s.url)
+    return Slot(
+        time=acquisition.time,
+        time_end=max(scene.time_end for scene in acquisition.scenes),
+        item_id=acquisition.item_id,
+        shards=job.shards,
+        items=items,
+        source_url=" ".join(url for url in urls if " " not in url),
+        platform=first.platform,
+        processing_baseline=first.processing_baseline,
+        processor_version=first.processor_version,
+        dn_offset=first.dn_offset,
+        dn_offset_source=first.dn_offset_source,
+        orbit_state=first.orbit_state,
+        relative_orbit=first.relative_orbit,
+        sun_azimuth=first.sun_azimuth,
+        sun_elevation=first.sun_elevation,
+        view_azimuth=first.view_azimuth,
+        view_zenith=first.view_zenith,
+        cloud_cover=acquisition.cloud_cover,
+        clear_fraction=counts.clear_fraction,
+        valid_fraction=counts.valid_fraction,
+        supersedes=job.supersedes,
+    )

@@ -1,0 +1,242 @@
+"""The verbs ``plan`` and ``build``: from a catalogue to cubes."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import shapely
+from cyclopts import Parameter
+
+from cubestore_pipelines import plan as plans
+from cubestore_pipelines import planfile
+from cubestore_pipelines.build import Report
+from cubestore_pipelines.build import build as carry_out
+from cubestore_pipelines.cli import place
+from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
+from cubestore_pipelines.cli.progress import watched
+from cubestore_pipelines.errors import PlanError
+from cubestore_pipelines.plan import Choices, Plan, Refusal
+
+DONE, IN_PART = 0, 3
+
+Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to build, and from what."""
+
+    catalog: str = ""
+    """A provider (planetary-computer, earth-search, usgs, linz, cdse), or the URL or path of a
+    STAC API, catalogue, ItemCollection, item, folder of items or stac-geoparquet file."""
+
+    sensor: Words = ()
+    """A sensor's id; repeatable."""
+
+    tile: Words = ()
+    """A tile's id; repeatable."""
+
+    tiles: Path | None = None
+    """A file of tiles: one a line, or a vector file."""
+
+    bbox: tuple[float, float, float, float] | None = None
+    """West, south, east and north in degrees; west > east crosses the antimeridian."""
+
+    aoi: Path | None = None
+    """A vector file of the area of interest; it is widened to whole shards."""
+
+    datetime: str = ""
+    """A/B in UTC, each a year, month, day, moment or .. for open."""
+
+    bands: Words = ()
+    """Bands of the cubes that are created; without it the sensor's standard ones."""
+
+    max_cloud: float | None = None
+    """Percent of cloud, as the provider tells."""
+
+    select: str = "all"
+    """Which acquisitions: all, latest, least-cloudy, or least-cloudy-per-month, -quarter, -year."""
+
+    collection: Words = ()
+    """Collections to search; without it those that are known to hold the sensor."""
+
+    skip_item: Words = ()
+    """Ids of items to leave out."""
+
+    dn_offset: int | None = None
+    """Sentinel-2: what must be added to the digital numbers where items do not tell: -1000 or 0."""
+
+    resampling: str = "nearest"
+    """Of pixels that are not the cube's own: nearest, bilinear, cubic or average."""
+
+    profile: Path | None = None
+    """A YAML file that maps a catalogue's collections onto sensors."""
+
+    allow: Words = ()
+    """Hosts and folders, not public, that items of a remote catalogue may point to."""
+
+    timeout: float = 30.0
+    """Seconds that a server may take to answer."""
+
+    checksums: bool = True
+    """Hold files on this machine against the checksums of their items."""
+
+    def choices(self) -> Choices:
+        """Return the choices that the flags make."""
+        tiles = (*self.tile, *(place.tiles(self.tiles) if self.tiles else ()))
+        return Choices(
+            catalog=self.catalog,
+            sensors=_split(self.sensor),
+            tiles=_split(tiles),
+            area=self._area(),
+            datetime=self.datetime,
+            bands=_split(self.bands),
+            max_cloud=self.max_cloud,
+            select=self.select,
+            collections=_split(self.collection),
+            skip_items=self.skip_item,
+            dn_offset=self.dn_offset,
+            resampling=self.resampling,
+            profile=str(self.profile.absolute()) if self.profile else "",
+            allow=self.allow,
+            timeout=self.timeout,
+            checksums=self.checksums,
+        )
+
+    def _area(self) -> shapely.Geometry | None:
+        areas = [place.box(*self.bbox)] if self.bbox else []
+        areas += [place.area(self.aoi)] if self.aoi else []
+        return shapely.union_all(areas) if areas else None
+
+
+def plan(
+    store: Path,
+    /,
+    wanted: Wanted | None = None,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o", "--plan"])] = Path("plan.json"),
+    json: Json = False,
+) -> int:
+    """Show what a build would do, and write it to a file that `build --plan` takes.
+
+    Example: cubestore plan STORE --catalog earth-search --sensor sentinel-2-l2a --tile 31UDQ
+    --datetime 2023-06/2023-08 --select least-cloudy
+
+    Args:
+        store: path of the store; it need not be there yet.
+        wanted: what to build, and from what.
+        output: the plan's file.
+        json: print one JSON object.
+    """
+    made = plans.plan(store, (wanted or Wanted()).choices())
+    planfile.save(made, output)
+    facts = {**made.summary(), "plan": str(output)}
+    refused = [asdict(refusal) for refusal in made.refused]
+    if json:
+        show_json({**facts, "cubes": _cubes(made), "refused": refused})
+    else:
+        _show(made)
+        show_facts({**facts, "bytes": size(facts["bytes"]) + " before they are encoded"})
+    return IN_PART if made.refused else DONE
+
+
+def build(
+    store: Path,
+    /,
+    wanted: Wanted | None = None,
+    *,
+    plan: Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    json: Json = False,
+) -> int:
+    """Build or extend cubes; a second run is a no-op, a killed one resumes.
+
+    Example: cubestore build STORE --catalog earth-search --sensor sentinel-2-l2a
+    --bbox 2.2 48.8 2.5 49.0 --datetime 2023-06/2023-08 --select least-cloudy
+
+    Args:
+        store: path of the store; made where it is not there.
+        wanted: what to build, and from what.
+        plan: a file that `cubestore plan` wrote, instead of all of these.
+        scheduler: address of a dask scheduler; without it processes of this machine.
+        workers: how many of them; one a processor.
+        json: print one JSON object.
+    """
+    with watched() as watcher:
+        made = _plan(store, wanted, plan)
+        report = carry_out(store, made, scheduler=scheduler, workers=workers, watcher=watcher)
+    facts = _facts(report)
+    if json:
+        show_json({**facts, "failures": [asdict(failure) for failure in report.failures]})
+    else:
+        show_facts({**facts, "cubes": len(report.cubes), "bytes": size(report.bytes)})
+    return IN_PART if report.failures else DONE
+
+
+def _plan(store: Path, wanted: Wanted | None, file: Path | None) -> Plan:
+    if file is None:
+        return plans.plan(store, (wanted or Wanted()).choices())
+    if wanted is not None and wanted != Wanted():
+        raise PlanError(
+            "A plan, and other choices beside it",
+            expected="either --plan, or --catalog, --sensor, a place …",
+            remedy="make another plan with `cubestore plan`",
+        )
+    return planfile.load(file)
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    return {
+        "store": report.store,
+        "cubes": [{"tile": tile, "sensor": sensor} for tile, sensor in report.cubes],
+        "committed": len(report.committed),
+        "unchanged": report.unchanged,
+        "failed": len(report.failures),
+        "shards": report.shards,
+        "bytes": report.bytes,
+    }
+
+
+def _cubes(made: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "tile": one.tile,
+            "sensor": one.sensor,
+            "bands": list(one.bands),
+            "shards": [list(shard) for shard in one.shards],
+            "slots": [
+                {
+                    "time": acquisition.time.isoformat(),
+                    "items": [scene.item_id for scene in acquisition.scenes],
+                    "dn_offset": acquisition.scenes[0].dn_offset,
+                    "dn_offset_source": acquisition.scenes[0].dn_offset_source,
+                }
+                for acquisition in one.acquisitions
+            ],
+        }
+        for one in made.cubes
+    ]
+
+
+def _show(made: Plan) -> None:
+    rows = [
+        (one.tile, one.sensor, f"{a.time:%Y-%m-%d %H:%M}", a.item_id, a.scenes[0].dn_offset)
+        for one in made.cubes
+        for a in one.acquisitions
+    ]
+    if rows:
+        show_table(("tile", "sensor", "time", "items", "dn_offset"), rows)
+    for refusal in made.refused:
+        _say(refusal)
+
+
+def _say(refusal: Refusal) -> None:
+    with watched() as watcher:
+        watcher.failed(refusal)
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return words that may have been joined with commas."""
+    return tuple(part for word in words for part in word.split(",") if part)

@@ -1,0 +1,66 @@
+"""How a build is watched: a bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from cubestore_pipelines.plan import Refusal
+from cubestore_pipelines.shard import Failure, Outcome
+
+
+class Watcher:
+    """Tells people how a build goes on."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console, self._progress = console, progress
+        self._shards: TaskID | None = None
+        self._bytes = 0
+
+    def begun(self, tile: str, sensor: str, *, slots: int, shards: int) -> None:
+        """Begin a bar, or tell what will be done."""
+        if self._progress is not None:
+            self._shards = self._progress.add_task(f"{tile} {sensor}", total=shards, slots=slots)
+        self._console.print(f"{tile} {sensor}: {slots} slots, {shards} shards to read")
+
+    def read(self, outcome: Outcome) -> None:
+        """Move the bar on."""
+        self._bytes += outcome.size
+        if self._progress is not None and self._shards is not None:
+            self._progress.advance(self._shards)
+
+    def committed(self, tile: str, sensor: str, item_id: str) -> None:
+        """Tell of a slot."""
+        self._console.print(f"{tile} {sensor}: committed {item_id}")
+
+    def failed(self, failure: Failure | Refusal) -> None:
+        """Tell of what could not be used."""
+        parts = (failure.found, f"Expected: {failure.expected}", f"Remedy: {failure.remedy}")
+        said = [p.rstrip(".") for p in parts if not p.endswith(": ")]
+        self._console.print(f"failed: {'. '.join(said)}.")
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Watcher]:
+    """Watch a build on standard error."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        yield Watcher(console, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("shards"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Watcher(console, progress)

@@ -1,0 +1,68 @@
+"""The workers of a build: any dask scheduler's, or processes of this machine."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import dask
+from distributed import Client, LocalCluster
+
+from cubestore_pipelines.errors import PlanError
+from cubestore_pipelines.gdal import ENVIRONMENT
+
+MEMORY = "1GB"
+"""Of a worker: a shard of ten bands takes 84 MB, and as much again while it is encoded."""
+
+CONFIG = {
+    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.nanny.pre-spawn-environ": {
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_TRIM_THRESHOLD_": "65536",
+        **ENVIRONMENT,
+    },
+    "distributed.admin.tick.limit": "60s",
+    "distributed.comm.timeouts.connect": "30s",
+    "logging.distributed": "error",
+}
+"""Processes are spawned, never forked; GDAL learns what it may load before it is loaded."""
+
+
+@contextlib.contextmanager
+def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    """Connect to a scheduler, or start workers on this machine.
+
+    Args:
+        scheduler: its address; None: processes of this machine, ended with the build.
+        workers: how many; None: one a processor.
+
+    Raises:
+        PlanError: the scheduler does not answer.
+    """
+    with dask.config.set(CONFIG):
+        if scheduler is not None:
+            with _connected(scheduler) as there:
+                yield there
+            return
+        count = workers or len(os.sched_getaffinity(0))
+        with (
+            LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=MEMORY,
+                dashboard_address=None,
+            ) as cluster,
+            Client(cluster) as here,
+        ):
+            yield here
+
+
+def _connected(scheduler: str) -> Client:
+    try:
+        return Client(scheduler, timeout=30)
+    except (OSError, ValueError) as error:
+        raise PlanError(
+            f"No dask scheduler answers at {scheduler}: {error}",
+            expected="an address such as tcp://10.0.0.4:8786",
+            remedy="start one with `dask scheduler`, or leave out --scheduler",
+        ) from None

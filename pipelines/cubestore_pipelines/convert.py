@@ -1,0 +1,93 @@
+"""A product's numbers -> the numbers that a cube stores."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cubestore.sensors import Layer, Sensor
+from cubestore_pipelines import offset
+from cubestore_pipelines.errors import HeaderError
+from cubestore_pipelines.read import Found
+from cubestore_pipelines.scene import Scene
+
+Pixels = NDArray[Any]
+ITEM_BITS = 16
+
+
+def product_nodata(sensor: Sensor) -> float | None:
+    """Return the product's nodata, where neither a file nor its item tell."""
+    return 0 if sensor.id in offset.EVIDENCE else sensor.pixels.nodata
+
+
+def store_pixels(found: Found, scene: Scene, sensor: Sensor, out: Pixels, name: str) -> None:
+    """Write a band as the cube stores it.
+
+    Args:
+        found: the band, as in the file.
+        scene: which offset is in its numbers.
+        sensor: what the cube's numbers are.
+        out: ``(y, x)``, of the cube's dtype.
+        name: for errors: the item and its asset.
+
+    Raises:
+        HeaderError: the file's numbers are of a kind that the product has not.
+    """
+    if sensor.id in offset.EVIDENCE:
+        _store_reflectance(found, scene.dn_offset, out, name)
+    else:
+        _store_as_it_is(found, sensor.pixels, out, name)
+
+
+def _store_reflectance(found: Found, dn_offset: int, out: Pixels, name: str) -> None:
+    """Look every number up: offset out, nodata in, nothing clipped but what int16 cannot hold."""
+    if found.pixels.dtype.kind not in "ui" or found.pixels.dtype.itemsize > ITEM_BITS // 8:
+        raise _unfit(found, "integers of 16 bits", name)
+    kind = np.dtype(f"{found.pixels.dtype.kind}{ITEM_BITS // 8}")
+    numbers = found.pixels.astype(kind, copy=False).view("u2")
+    np.take(_table(kind.char, dn_offset, found.nodata), numbers, out=out, mode="clip")
+
+
+@cache
+def _table(kind: str, dn_offset: int, nodata: float | None) -> Pixels:
+    """Return what each 16-bit number becomes. 0 is nodata in every Sentinel-2 product."""
+    numbers = np.arange(2**ITEM_BITS, dtype="u2").view(kind).astype("i4")
+    limits = np.iinfo("i2")
+    table: Pixels = np.clip(numbers + dn_offset, limits.min + 1, limits.max).astype("i2")
+    table[(numbers == 0) | (numbers == (0 if nodata is None else nodata))] = limits.min
+    table.flags.writeable = False
+    return table
+
+
+def _store_as_it_is(found: Found, layer: Layer, out: Pixels, name: str) -> None:
+    if not np.can_cast(found.pixels.dtype, layer.dtype, "safe"):
+        raise _unfit(found, layer.dtype.name, name)
+    out[:] = found.pixels
+    if found.nodata is not None and found.nodata != layer.nodata:
+        out[found.pixels == found.nodata] = layer.nodata
+
+
+def store_mask(found: Found, layer: Layer, out: Pixels, name: str) -> None:
+    """Write a mask untouched, in the cube's dtype.
+
+    Raises:
+        HeaderError: a value that the dtype cannot hold.
+    """
+    pixels, limits = found.pixels, np.iinfo(layer.dtype.name)
+    wide = not np.can_cast(pixels.dtype, layer.dtype, "safe")
+    if wide and (
+        pixels.dtype.kind == "f" or pixels.min() < limits.min or pixels.max() > limits.max
+    ):
+        raise _unfit(found, f"classes that {layer.dtype.name} holds", name)
+    out[:] = pixels
+    if found.nodata is not None and found.nodata != layer.nodata:
+        out[pixels == found.nodata] = layer.nodata
+
+
+def _unfit(found: Found, expected: str, name: str) -> HeaderError:
+    return HeaderError(
+        f"{name} holds {found.pixels.dtype.name}",
+        expected=expected,
+        remedy="leave the item out with --skip-item, or map another asset with --profile",
+    )

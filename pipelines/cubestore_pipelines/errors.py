@@ -1,0 +1,53 @@
+"""Every error on the way from a catalogue to a cube, drawn as a tree.
+
+CubestoreError
+├── CatalogError (ConnectionError)          a catalogue that cannot be searched
+├── NothingFoundError (LookupError)         a search that found nothing to build from
+├── ProfileError (ValueError)               a profile that cannot be understood
+├── PlanError (ValueError)                  a plan file that is none, or choices that contradict
+├── ItemError (ValueError)                  an item that cannot be used
+│   └── OffsetError                         … since nobody can tell which offset is in its pixels
+└── AssetError (OSError)                    a file that cannot be read
+    ├── RefusedAddressError                 … since nobody allowed its address
+    └── HeaderError                         … since it is not what its item declares
+
+Each says what was found, what was expected and what to do, and crosses process borders.
+"""
+
+from cubestore.errors import CubestoreError
+
+
+class CatalogError(CubestoreError, ConnectionError):
+    """The catalogue cannot be reached, or does not answer as one."""
+
+
+class NothingFoundError(CubestoreError, LookupError):
+    """The search found nothing to build from."""
+
+
+class ProfileError(CubestoreError, ValueError):
+    """The profile cannot be understood."""
+
+
+class PlanError(CubestoreError, ValueError):
+    """The plan file is none, or the choices contradict each other."""
+
+
+class ItemError(CubestoreError, ValueError):
+    """The item cannot be used."""
+
+
+class OffsetError(ItemError):
+    """Which offset the item's pixels carry is not decided, or contradicted."""
+
+
+class AssetError(CubestoreError, OSError):
+    """A file of the item cannot be read."""
+
+
+class RefusedAddressError(AssetError):
+    """The address is one that nobody allowed."""
+
+
+class HeaderError(AssetError):
+    """The file is not what its item declares."""

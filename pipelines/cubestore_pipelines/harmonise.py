@@ -1,0 +1,116 @@
+"""An item's numbers -> the sensor's: which file holds which band, which offset is in its pixels.
+
+What cannot be decided is refused with the option that decides it. Nothing here reads a file.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from cubestore.sensors import Sensor
+from cubestore_pipelines import offset
+from cubestore_pipelines.errors import ItemError
+from cubestore_pipelines.items import Asset, BandInfo, Item
+from cubestore_pipelines.mapping import Mapping, locate, mapping
+from cubestore_pipelines.products import product
+from cubestore_pipelines.providers import Provider
+from cubestore_pipelines.scene import Raster, Scene
+
+
+def harmonise(
+    item: Item,
+    sensor: Sensor,
+    bands: Iterable[str],
+    *,
+    profile: Provider | None = None,
+    dn_offset: int | None = None,
+) -> Scene:
+    """Return an item as a sensor's scene.
+
+    Args:
+        item: from any catalogue.
+        sensor: whose product it is taken for.
+        bands: names of those wanted.
+        profile: of the catalogue, or a user's own; it goes before what is built in.
+        dn_offset: the user's word on what must be added to the digital numbers.
+
+    Raises:
+        ItemError: it is another sensor's product, or lacks a band.
+        OffsetError: the offset is undecided, or its evidence contradicts itself.
+    """
+    product(sensor).refuse_other(item, sensor)
+    known = mapping(item, sensor, profile)
+    names = [layer.name for layer in sensor.layers if layer.name in known.collection.layers]
+    layers = {name: _raster(*locate(item, known.collection, name)) for name in names}
+    located = {name: locate(item, known.collection, name) for name in bands}
+    scene = Scene(
+        item_id=_single_word(item.id),
+        collection=item.collection,
+        url=item.url,
+        sensor=sensor.id,
+        provider=known.provider.id if known.provider else "",
+        time=item.time,
+        time_end=item.time_end,
+        footprint=item.geometry,
+        bands={name: _raster(*where) for name, where in located.items()},
+        layers=layers,
+        **product(sensor).facts(item),
+    )
+    return _with_offset(scene, item, known, list(located.values()), dn_offset)
+
+
+def _with_offset(
+    scene: Scene,
+    item: Item,
+    known: Mapping,
+    located: Sequence[tuple[Asset, int]],
+    word: int | None,
+) -> Scene:
+    """Decide the offset where the sensor's products may have one."""
+    if scene.sensor not in offset.EVIDENCE:
+        return scene
+    decision = offset.decide(
+        item,
+        baseline=scene.processing_baseline,
+        declared=[_declared(_info(*where)) for where in located],
+        word=known.collection.dn_offset if word is None else word,
+    )
+    return replace(scene, dn_offset=decision.dn_offset, dn_offset_source=decision.source)
+
+
+def _declared(band: BandInfo) -> float | None:
+    """Return the offset that a band declares, in digital numbers."""
+    if band.offset is None or not band.scale:
+        return None
+    return band.offset / band.scale
+
+
+def _raster(asset: Asset, index: int) -> Raster:
+    band = _info(asset, index)
+    return Raster(
+        asset=asset.key,
+        href=asset.href,
+        index=index,
+        media_type=asset.media_type,
+        crs=asset.crs,
+        transform=asset.transform,
+        shape=asset.shape,
+        own_grid=asset.own_grid,
+        dtype=band.dtype,
+        nodata=band.nodata,
+        size=asset.size,
+        checksum=asset.checksum,
+    )
+
+
+def _info(asset: Asset, index: int) -> BandInfo:
+    return asset.bands[index - 1] if len(asset.bands) >= index else BandInfo()
+
+
+def _single_word(item_id: str) -> str:
+    if not item_id or len(item_id.split()) != 1:
+        raise ItemError(
+            f"Item {item_id!r} has an id of several words",
+            expected="one word: a slot lists its items with spaces between",
+            remedy="report it to the provider, or leave the item out with --skip-item",
+        )
+    return item_id

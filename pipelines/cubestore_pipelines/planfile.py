@@ -1,0 +1,131 @@
+"""A plan as a file: JSON that people can read, review, and build from.
+
+It holds no signed address, and nothing that a second build would do otherwise.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from cubestore import slot
+from cubestore_pipelines.acquisitions import Acquisition
+from cubestore_pipelines.errors import PlanError
+from cubestore_pipelines.plan import Choices, CubePlan, Plan, Refusal
+from cubestore_pipelines.scene import Raster, Scene
+
+FORMAT = 1
+
+
+def save(made: Plan, path: str | Path) -> None:
+    """Write a plan to a file.
+
+    Raises:
+        SlotError: an item's address carries a signature or a token.
+    """
+    document = {"cubestore:plan": FORMAT, "summary": made.summary(), **_jsonable(made)}
+    for one in made.cubes:
+        for scene in one.scenes:
+            slot.refuse_tokens(scene.url)
+    Path(path).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def load(path: str | Path) -> Plan:
+    """Return the plan of a file.
+
+    Raises:
+        PlanError: it is none, or one of another format.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if document["cubestore:plan"] != FORMAT:
+            raise PlanError(
+                f"{path} is a plan of format {document['cubestore:plan']}",
+                expected=f"format {FORMAT}",
+                remedy="make it again with `cubestore plan`",
+            )
+        return _parsed(document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, PlanError):
+            raise
+        raise PlanError(
+            f"{path} is no plan: {type(error).__name__} {error}",
+            expected="a file that `cubestore plan` wrote",
+            remedy="make it again with `cubestore plan`",
+        ) from None
+
+
+def _jsonable(made: Plan) -> dict[str, Any]:
+    choices = {f.name: getattr(made.choices, f.name) for f in fields(made.choices)}
+    area = made.choices.area
+    return {
+        "choices": {**choices, "area": area and json.loads(shapely.to_geojson(area))},
+        "cubes": [_jsonable_cube(one) for one in made.cubes],
+        "refused": [asdict(refusal) for refusal in made.refused],
+    }
+
+
+def _jsonable_cube(one: CubePlan) -> dict[str, Any]:
+    slots = [[_jsonable_scene(scene) for scene in a.scenes] for a in one.acquisitions]
+    told = {"tile": one.tile, "sensor": one.sensor, "bands": one.bands, "shards": one.shards}
+    return {**told, "slots": slots}
+
+
+def _jsonable_scene(scene: Scene) -> dict[str, Any]:
+    told = {f.name: getattr(scene, f.name) for f in fields(scene) if f.name != "footprint"}
+    rasters = {
+        name: {key: _filled(asdict(raster)) for key, raster in told[name].items()}
+        for name in ("bands", "layers")
+    }
+    times = {name: told[name].isoformat() for name in ("time", "time_end")}
+    # NaN, unequal to itself, has no JSON.
+    return {k: v for k, v in {**told, **rasters, **times}.items() if v == v}  # noqa: PLR0124
+
+
+def _filled(raster: Mapping[str, Any]) -> dict[str, Any]:
+    nodata = raster["nodata"]
+    spelled = {"nodata": "nan"} if isinstance(nodata, float) and math.isnan(nodata) else {}
+    return {k: v for k, v in {**raster, **spelled}.items() if v not in (None, "", ())}
+
+
+def _parsed(document: Mapping[str, Any]) -> Plan:
+    told = dict(document["choices"])
+    area = told.pop("area")
+    lists = {k: tuple(v) for k, v in told.items() if isinstance(v, list)}
+    return Plan(
+        choices=Choices(
+            **{**told, **lists}, area=shapely.from_geojson(json.dumps(area)) if area else None
+        ),
+        cubes=tuple(_parsed_cube(one) for one in document["cubes"]),
+        refused=tuple(Refusal(**one) for one in document["refused"]),
+    )
+
+
+def _parsed_cube(one: Mapping[str, Any]) -> CubePlan:
+    return CubePlan(
+        tile=one["tile"],
+        sensor=one["sensor"],
+        bands=tuple(one["bands"]),
+        shards=tuple((row, column) for row, column in one["shards"]),
+        acquisitions=tuple(Acquisition(tuple(map(_parsed_scene, s))) for s in one["slots"]),
+    )
+
+
+def _parsed_scene(told: Mapping[str, Any]) -> Scene:
+    rasters = {
+        name: {key: _parsed_raster(raster) for key, raster in told[name].items()}
+        for name in ("bands", "layers")
+    }
+    times = {name: datetime.fromisoformat(told[name]) for name in ("time", "time_end")}
+    return Scene(**{**told, **rasters, **times})
+
+
+def _parsed_raster(told: Mapping[str, Any]) -> Raster:
+    lists = {name: tuple(told[name]) for name in ("transform", "shape") if name in told}
+    nodata = {"nodata": math.nan} if told.get("nodata") == "nan" else {}
+    return Raster(**{**told, **lists, **nodata})

@@ -1,0 +1,216 @@
+"""What a cube holds already, and so what is left to do for an acquisition.
+
+The same scenes in the same processing: nothing, or the shards that they lack. A newer processing,
+or a part that arrived late: a new slot that supersedes the old one. What is older than the cube's
+is left alone.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from cubestore import Cube, reader
+from cubestore.grids import Tile
+from cubestore_pipelines.acquisitions import Acquisition, baseline, part, sighting
+from cubestore_pipelines.scene import Scene
+from cubestore_pipelines.shard import Outcome
+
+Shard = tuple[int, int]
+Rank = tuple[tuple[int, ...], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What was counted in shards, so that a slot's fractions stay right when it gets more."""
+
+    total: int = 0
+    valid: int = 0
+    known: int = 0
+    """Whose cloud class is known."""
+
+    clear: int = 0
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome]) -> "Counts":
+        """Return the counts of tasks, together."""
+        each = (cls(total=o.pixels, valid=o.valid, known=o.known, clear=o.clear) for o in outcomes)
+        return sum(each, cls())
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            total=self.total + other.total,
+            valid=self.valid + other.valid,
+            known=self.known + other.known,
+            clear=self.clear + other.clear,
+        )
+
+    @property
+    def clear_fraction(self) -> float:
+        """Clear pixels / those whose class is known."""
+        return self.clear / self.known if self.known else math.nan
+
+    @property
+    def valid_fraction(self) -> float:
+        """Pixels with data / all."""
+        return self.valid / self.total if self.total else math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A slot of the cube."""
+
+    slot: int
+    item_id: str
+    sighting: tuple[object, ...]
+    asked: frozenset[Shard]
+    parts: Mapping[tuple[str, ...], Rank]
+    counts: Counts
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be done for an acquisition."""
+
+    acquisition: Acquisition
+    shards: tuple[Shard, ...]
+    """To read."""
+
+    fills: int | None = None
+    """The slot that lacks them, or None: a new slot."""
+
+    before: Counts = field(default_factory=Counts)
+    """What was counted in the shards that the slot has."""
+
+    supersedes: str = ""
+    reason: str = ""
+    """Why nothing is to be done, or ""."""
+
+
+def held(cube: Cube) -> list[Held]:
+    """Return the slots of a cube, in its order."""
+    asked, items = _records(cube)
+    entries = _entries(cube)
+    replaced = {entry["supersedes"] for entry in entries} - {""}
+    return [
+        Held(
+            slot=slot,
+            item_id=entry["item_id"],
+            sighting=sighting(entry["platform"], entry["relative_orbit"], entry["time"], cube.tile),
+            asked=frozenset(asked.get(slot, ())),
+            parts=_parts(items.get(slot, ())),
+            counts=sum(
+                (Counts(**i["pixels"]) for i in items.get(slot, ()) if "pixels" in i), Counts()
+            ),
+            superseded=entry["item_id"] in replaced,
+        )
+        for slot, entry in enumerate(entries)
+    ]
+
+
+def _entries(cube: Cube) -> list[dict[str, Any]]:
+    """Return the time coordinates that identify slots, in order of arrival."""
+    dataset = reader.dataset(cube.path, cube.root(), mask_and_scale=False)
+    names = ("item_id", "platform", "relative_orbit", "supersedes")
+    columns = {name: dataset[name].values.tolist() for name in names}
+    columns["time"] = [_utc(moment) for moment in dataset.time.values]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _utc(moment: np.datetime64) -> datetime:
+    return datetime.fromtimestamp(int(moment.astype("M8[us]").astype("i8")) / 1e6, UTC)
+
+
+def _records(cube: Cube) -> tuple[dict[int, set[Shard]], dict[int, list[Mapping[str, Any]]]]:
+    """Return the shards that each slot was asked for, and its items' provenance."""
+    asked: dict[int, set[Shard]] = {}
+    items: dict[int, list[Mapping[str, Any]]] = {}
+    for record in cube.records():
+        if record.operation in {"append", "fill"}:
+            for told in record.details["slots"]:
+                shards = {(row, column) for row, column in told["shards"]}
+                asked.setdefault(told["slot"], set()).update(shards)
+                items.setdefault(told["slot"], []).extend(told["items"])
+    return asked, items
+
+
+def provenance(scene: Scene, assets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the commit record keeps of an item, and of where its bytes came from."""
+    return {
+        "id": scene.item_id,
+        "collection": scene.collection,
+        "url": scene.url.partition("?")[0],
+        "part": list(part(scene)),
+        "processing_baseline": scene.processing_baseline,
+        "generated": scene.generated,
+        "assets": dict(assets),
+    }
+
+
+def _parts(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], Rank]:
+    return {
+        tuple(item["part"]): (baseline(item["processing_baseline"]), item["generated"])
+        for item in items
+        if "part" in item
+    }
+
+
+def left_to_do(
+    acquisition: Acquisition, shards: Sequence[Shard], there: Sequence[Held], tile: Tile
+) -> Job:
+    """Return what is to be done for an acquisition, in a cube that holds ``there``."""
+    same = [one for one in there if one.item_id == acquisition.item_id]
+    if same and same[-1].superseded:
+        return Job(acquisition=acquisition, shards=(), reason="superseded by a newer slot")
+    if same:
+        return _fill(acquisition, shards, same[-1], "there already")
+    wanted = {part(s): _rank(s) for s in acquisition.scenes}
+    for one in reversed(_related(acquisition, wanted, there, tile)):
+        if all(one.parts.get(key, ((), "")) >= rank for key, rank in wanted.items()):
+            known = all(one.parts[key] == rank for key, rank in wanted.items())
+            whole = known and one.parts.keys() == wanted.keys()
+            reason = "there already, under another id" if known else "the cube's is newer"
+            if whole:
+                return _fill(acquisition, shards, one, reason)
+            return Job(acquisition=acquisition, shards=(), reason=reason)
+        if one.parts.keys() <= wanted.keys():
+            together = tuple(sorted({*shards, *one.asked}))
+            return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
+    return Job(acquisition=acquisition, shards=tuple(sorted(shards)))
+
+
+def _fill(acquisition: Acquisition, shards: Sequence[Shard], one: Held, reason: str) -> Job:
+    missing = tuple(sorted({*shards} - one.asked))
+    return Job(
+        acquisition=acquisition,
+        shards=missing,
+        fills=one.slot if missing else None,
+        before=one.counts,
+        reason="" if missing else reason,
+    )
+
+
+def _related(
+    acquisition: Acquisition,
+    wanted: Mapping[tuple[str, ...], Rank],
+    there: Sequence[Held],
+    tile: Tile,
+) -> list[Held]:
+    """Return the slots that show what the acquisition shows, or other parts of it."""
+    first = acquisition.scenes[0]
+    key = sighting(first.platform, first.relative_orbit, acquisition.time, tile)
+    return [
+        one
+        for one in there
+        if not one.superseded
+        and one.parts
+        and (one.parts.keys() & wanted.keys() or (first.datatake and one.sighting == key))
+    ]
+
+
+def _rank(scene: Scene) -> Rank:
+    return baseline(scene.processing_baseline), scene.generated

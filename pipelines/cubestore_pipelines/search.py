@@ -1,0 +1,293 @@
+"""Place, time, sensor -> the items of a catalogue, of whatever kind it is.
+
+A catalogue is a provider's name, the address of a STAC API, or the address or path of a static
+catalogue, an ItemCollection, an item, a folder of items or a stac-geoparquet file. What cannot
+search for itself is read whole and searched here. Every answer is checked here again: an API that
+pages for ever, or repeats itself, ends in an error or is taken once.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pystac_client
+import shapely
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from urllib3 import Retry
+
+from cubestore.sensors import Sensor
+from cubestore_pipelines import documents
+from cubestore_pipelines.errors import CatalogError, ItemError
+from cubestore_pipelines.items import Item, parse
+from cubestore_pipelines.providers import Provider, providers
+
+PAGE = 100
+"""Items asked for at once: Sentinel-2's are 30 kB each."""
+
+MOST_ITEMS = 100_000
+"""Of one search: more is an API that pages for ever, or a build nobody can review."""
+
+CONNECT, RETRIES = 10.0, 4
+PAUSES = 0.5
+"""Seconds before the first try again; each next pause is twice as long."""
+
+TRANSIENT = (429, 500, 502, 503, 504)
+"""What a server says that may do better the next time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Where to search."""
+
+    address: str
+    """Of the API or file: URL or path."""
+
+    profile: Provider | None = None
+    """How its collections map onto sensors, where that is known beforehand."""
+
+
+def catalog(name: str, profile: Provider | None = None) -> Catalog:
+    """Return the catalogue of a provider's name, an address or a path; a profile is the user's."""
+    if known := providers().get(name):
+        return Catalog(address=known.url, profile=profile or known)
+    address = name or (profile.url if profile else "")
+    local = "://" not in address
+    return Catalog(address=str(Path(address).absolute()) if local else address, profile=profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What to search for."""
+
+    sensor: Sensor
+    area: shapely.Geometry
+    """In lon/lat, cut in parts at the antimeridian."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    """UTC; both ends belong to it; None: open."""
+
+    collections: tuple[str, ...] = ()
+    """Where the user names them."""
+
+    max_cloud: float | None = None
+
+    def matches(self, item: Item) -> bool:
+        """Whether an item lies in the area and the time."""
+        here = item.geometry is None or item.geometry.intersects(self.area)
+        late = self.start is not None and item.time_end < self.start
+        early = self.end is not None and item.time > self.end
+        wanted = not self.collections or item.collection in self.collections
+        return here and wanted and not late and not early
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Items found, and those that could not even be read."""
+
+    items: tuple[Item, ...]
+    unreadable: tuple[ItemError, ...] = ()
+
+
+def search(where: Catalog, query: Query, *, timeout: float = 60.0) -> Result:
+    """Return the items of a catalogue that match, each once, by time.
+
+    Args:
+        where: the catalogue.
+        query: what to search for.
+        timeout: seconds that any answer may take.
+
+    Raises:
+        CatalogError: it cannot be reached, is no catalogue, or does not come to an end.
+    """
+    found: dict[tuple[str, str], Item] = {}
+    unreadable: list[ItemError] = []
+    for document, base in _documents(where, query, timeout):
+        try:
+            item = parse(document, base=base)
+        except ItemError as error:
+            unreadable.append(error)
+            continue
+        if query.matches(item):
+            found.setdefault((item.collection, item.id), item)
+    ordered = sorted(found.values(), key=lambda item: (item.time, item.id, item.collection))
+    return Result(tuple(ordered), tuple(unreadable))
+
+
+def interval(text: str) -> tuple[datetime | None, datetime | None]:
+    """Return the start and end of ``A/B``, ``A`` alone, ``A/..`` or ``../B``, in UTC.
+
+    A part may be a year, a month, a day or a moment; an end includes all of it.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    first, slash, last = text.partition("/")
+    last = last if slash else first
+    start = None if first in {"", ".."} else _moments(first)[0]
+    end = None if last in {"", ".."} else _moments(last)[1]
+    if start and end and start > end:
+        raise ValueError(f"{text} ends before it begins")
+    return start, end
+
+
+def _moments(text: str) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of a year, month, day, or a moment itself."""
+    parts = text.split("-")
+    if len(text) > len("2023-06-12") or not all(part.isdigit() for part in parts):
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return moment, moment
+    year, month, day = (*map(int, parts), 0, 0)[:3]
+    first = datetime(year, month or 1, day or 1, tzinfo=UTC)
+    if day:
+        following = first + timedelta(days=1)
+    else:
+        months = year * 12 + (month or 12)
+        following = datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
+    return first, following - timedelta(microseconds=1)
+
+
+def _documents(
+    where: Catalog, query: Query, timeout: float
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield item documents with the address where relative ones start."""
+    address = where.address
+    if "://" not in address and Path(address).is_dir():
+        yield from documents.folder(Path(address))
+    elif address.endswith((".parquet", ".geoparquet")):
+        yield from documents.geoparquet(address)
+    else:
+        document = documents.load(address, timeout=timeout)
+        kind = document.get("type")
+        if kind == "FeatureCollection":
+            for feature in document.get("features", ()):
+                yield feature, documents.base(feature, address)
+        elif kind == "Feature":
+            yield document, address
+        elif _searches(document):
+            yield from _from_api(where, query, timeout)
+        elif kind in {"Catalog", "Collection"} or "links" in document:
+            yield from documents.walk(document, address, query.collections, timeout=timeout)
+        else:
+            raise _no_catalog(address, f"a JSON document of type {kind!r}")
+
+
+def _searches(document: Mapping[str, Any]) -> bool:
+    """Whether the landing page offers a search."""
+    return any(link.get("rel") == "search" for link in document.get("links", ()))
+
+
+def _no_catalog(address: str, found: str) -> CatalogError:
+    return CatalogError(
+        f"{address} is {found}",
+        expected="a STAC API, catalogue, ItemCollection, item or stac-geoparquet file",
+        remedy=f"give one of these with --catalog, or {', '.join(providers())}",
+    )
+
+
+def _from_api(
+    where: Catalog, query: Query, timeout: float
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    try:
+        client = pystac_client.Client.open(where.address, stac_io=_io(timeout))
+        asked = client.search(
+            method="POST",
+            collections=_collections(client, where, query) or None,
+            intersects=json.loads(shapely.to_geojson(query.area)),
+            datetime=_datetime(query),
+            query=_cloud(client, query),
+            limit=PAGE,
+        )
+        for page in _pages(asked.pages_as_dicts(), where.address):
+            for feature in page:
+                yield feature, ""
+    except (APIError, OSError, ValueError, KeyError, NotImplementedError) as error:
+        if isinstance(error, CatalogError):
+            raise
+        raise CatalogError(
+            f"The search at {where.address} failed: {_reason(error)}",
+            expected=f"an answer within {timeout:g} s, after {RETRIES} tries again",
+            remedy="try later; --timeout gives it longer",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _io(timeout: float) -> StacApiIO:
+    """Return a session that also tries a POST again, for a search changes nothing."""
+    retry = Retry(
+        total=RETRIES,
+        backoff_factor=PAUSES,
+        status_forcelist=TRANSIENT,
+        allowed_methods=None,
+        respect_retry_after_header=True,
+    )
+    return StacApiIO(max_retries=retry, timeout=(CONNECT, timeout))
+
+
+def _collections(client: pystac_client.Client, where: Catalog, query: Query) -> list[str]:
+    """Return the collections to search: the user's, the profile's, or those known by name."""
+    if query.collections:
+        return list(query.collections)
+    if where.profile is not None:
+        return where.profile.of_sensor(query.sensor.id)
+    names = {n for one in providers().values() for n in one.of_sensor(query.sensor.id)}
+    there = [collection.id for collection in client.get_collections()]
+    known = [name for name in there if name in names or query.sensor.id in name]
+    if not known:
+        raise CatalogError(
+            f"{where.address} has no collection that is known to hold {query.sensor.id}; it has"
+            f" {', '.join(there[:30])}",
+            expected=f"one of {', '.join(sorted(names))}",
+            remedy="name it with --collection, or map it with --profile",
+        )
+    return known
+
+
+def _datetime(query: Query) -> str | None:
+    ends = [
+        end.isoformat().replace("+00:00", "Z") if end else ".." for end in (query.start, query.end)
+    ]
+    return None if ends == ["..", ".."] else "/".join(ends)
+
+
+def _cloud(client: pystac_client.Client, query: Query) -> dict[str, Any] | None:
+    """Let the server leave out clouds where it can; what is unknown is asked for elsewhere."""
+    asked = query.max_cloud is not None and not math.isnan(query.max_cloud)
+    return (
+        {"eo:cloud_cover": {"lte": query.max_cloud}}
+        if asked and client.conforms_to("QUERY")
+        else None
+    )
+
+
+def _pages(
+    pages: Iterable[Mapping[str, Any]], address: str
+) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Yield the features of each page, until one brings nothing new."""
+    seen: set[tuple[object, object]] = set()
+    for page in pages:
+        features = page.get("features", ())
+        new = {(one.get("collection"), one.get("id")) for one in features} - seen
+        seen |= new
+        if features and not new:
+            raise _endless(address, f"repeats itself after {len(seen)} items")
+        if len(seen) > MOST_ITEMS:
+            raise _endless(address, f"brought {len(seen)} items and has more")
+        yield features
+
+
+def _endless(address: str, found: str) -> CatalogError:
+    return CatalogError(
+        f"The search at {address} {found}",
+        expected=f"an end, within {MOST_ITEMS} items",
+        remedy="narrow --datetime or the area; if that changes nothing, report it to the provider",
+    )

@@ -1,0 +1,321 @@
+"""One task of a build: the scenes of a slot are read onto one shard, and left for the writer.
+
+Everything is read inside the task, eagerly, with addresses signed there. A file that cannot be
+read makes the task fail, with its item, its asset and the reason: never nodata.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from cubestore import cloud
+from cubestore.commit import Staged
+from cubestore.errors import AbandonedError, NotWritableError
+from cubestore.sensors import Layer, Sensor
+from cubestore.staging import Staging
+from cubestore_pipelines import convert, offset
+from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.errors import AssetError
+from cubestore_pipelines.providers import Provider
+from cubestore_pipelines.read import Access, Found, Pixels, read
+from cubestore_pipelines.scene import Raster, Scene
+from cubestore_pipelines.sign import by_name
+
+AT_ONCE = 8
+"""Bands of a task that are read side by side: what waits for a server costs nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The choices of a build that a task needs."""
+
+    policy: Policy
+    profile: Provider | None = None
+    timeout: float = 30.0
+    checksums: bool = True
+    resampling: str = "nearest"
+
+    def access(self, scene: Scene) -> Access:
+        """Return how the files of a scene may be reached."""
+        sign = by_name(scene.provider, self.profile)
+        return Access(policy=self.policy, sign=sign, timeout=self.timeout, checksums=self.checksums)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A slot's shard."""
+
+    staging: Staging
+    sensor: Sensor
+    bands: tuple[str, ...]
+    layers: tuple[str, ...]
+    """The cube's variables on ``(time, y, x)``."""
+
+    slot: int
+    """Where the blocks would go; the writer decides when it commits."""
+
+    shard: tuple[int, int]
+    grid: GeoBox
+    """The shard's pixels."""
+
+    scenes: tuple[Scene, ...]
+    """Laid over each other: the first that has data wins."""
+
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A file that could not be used, and why."""
+
+    item: str
+    asset: str
+    found: str
+    expected: str = ""
+    remedy: str = ""
+    shard: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a task."""
+
+    shard: tuple[int, int]
+    staged: tuple[Staged, ...] = ()
+    size: int = 0
+    """Bytes left for the writer."""
+
+    pixels: int = 0
+    valid: int = 0
+    known: int = 0
+    """Pixels whose cloud class is known."""
+
+    clear: int = 0
+    evidence: int = 0
+    """Valid digital numbers of the bands that tell whether an offset is in them."""
+
+    dark: int = 0
+    """Those that are too dark for one."""
+
+    provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Item -> asset -> where its bytes came from."""
+
+    failure: Failure | None = None
+
+
+class _FailedError(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+
+def carry_out(task: Task) -> Outcome:
+    """Read a slot's shard and leave it for the writer.
+
+    Raises:
+        AbandonedError: the writer is gone.
+        NotWritableError: the disk is full.
+    """
+    try:
+        mosaic = _Mosaic(task)
+        for scene in task.scenes:
+            mosaic.lay(scene)
+        return mosaic.outcome(_stage(task, mosaic.arrays) if mosaic.touched else [])
+    except _FailedError as failed:
+        return Outcome(shard=task.shard, failure=failed.failure)
+    except (AbandonedError, NotWritableError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, the slot fails and is told of
+        return Outcome(shard=task.shard, failure=unforeseen(task, error))
+
+
+def unforeseen(task: Task, error: BaseException) -> Failure:
+    """Return the failure of a task that ended in a way that nobody foresaw."""
+    items = " ".join(scene.item_id for scene in task.scenes)
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return Failure(
+        item=items,
+        asset="",
+        found=f"The task of {items} ended with {reason}",
+        expected="a worker that lives to its end",
+        remedy="run the build again; more memory or fewer --workers may help",
+        shard=task.shard,
+    )
+
+
+def _stage(task: Task, arrays: Mapping[str, Pixels]) -> list[Staged]:
+    """Leave the blocks for the writer; what is all nodata is not stored."""
+    staged = []
+    for name, values in arrays.items():
+        lead = (0,) * (values.ndim - 2)
+        staged.append(task.staging.write(name, (task.slot, *lead, *task.shard), values[None]))
+    return [block for block in staged if block]
+
+
+class _Mosaic:
+    """The variables of a shard, filled scene by scene."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        shape, sensor = task.grid.shape, task.sensor
+        self.pixels = _empty(sensor.pixels, (len(task.bands), *shape))
+        masks = {layer.name: layer for layer in (*sensor.layers, *sensor.optional_layers)}
+        self.masks = {name: _empty(masks[name], shape) for name in task.layers if name in masks}
+        self.free = np.ones(shape, "bool")
+        self.touched = False
+        """Whether any file has a pixel here."""
+
+        self.evidence: dict[tuple[str, str], tuple[int, int]] = {}
+        """Item and band -> valid digital numbers, and those too dark for an offset."""
+
+        self.provenance: dict[str, dict[str, Any]] = {}
+
+    def lay(self, scene: Scene) -> None:
+        """Put a scene where there is no data yet."""
+        if not self.free.any():
+            return
+        first = self.free.all()
+        pixels = self.pixels if first else np.empty_like(self.pixels)
+        masks = self.masks if first else {n: np.empty_like(m) for n, m in self.masks.items()}
+        self._read(scene, pixels, masks)
+        if not first:
+            self._merge(pixels, masks)
+        self.free &= ~self._valid(pixels)
+
+    def _merge(self, pixels: Pixels, masks: Mapping[str, Pixels]) -> None:
+        np.copyto(self.pixels, pixels, where=self.free)
+        for name, values in masks.items():
+            np.copyto(self.masks[name], values, where=self.free)
+
+    def _valid(self, pixels: Pixels) -> Pixels:
+        """Where any band has data."""
+        nodata, valid = self.task.sensor.pixels.nodata, np.zeros(pixels.shape[1:], "bool")
+        for band in pixels:
+            valid |= ~np.isnan(band) if band.dtype.kind == "f" else band != nodata
+        return valid
+
+    def _read(self, scene: Scene, pixels: Pixels, masks: Mapping[str, Pixels]) -> None:
+        jobs = [
+            partial(self._band, scene, name, out)
+            for name, out in zip(self.task.bands, pixels, strict=True)
+        ]
+        jobs += [partial(self._mask, scene, name, out) for name, out in masks.items()]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for running in [pool.submit(job) for job in jobs]:
+                running.result()
+
+    def _band(self, scene: Scene, band: str, out: Pixels) -> None:
+        sensor, raster = self.task.sensor, scene.bands[band]
+        found = self._found(
+            scene, raster, convert.product_nodata(sensor), self.task.reading.resampling
+        )
+        if found is None:
+            out[:] = sensor.pixels.nodata
+            return
+        self._attributed(scene, raster, partial(convert.store_pixels, found, scene, sensor, out))
+        if band in offset.EVIDENCE.get(sensor.id, ()):
+            self.evidence[scene.item_id, band] = _counted(found)
+
+    def _mask(self, scene: Scene, name: str, out: Pixels) -> None:
+        layer = next(
+            one
+            for one in (*self.task.sensor.layers, *self.task.sensor.optional_layers)
+            if one.name == name
+        )
+        raster = scene.layers.get(name)
+        found = self._found(scene, raster, layer.nodata, "nearest") if raster else None
+        if raster is None or found is None:
+            out[:] = layer.nodata
+            return
+        self._attributed(scene, raster, partial(convert.store_mask, found, layer, out))
+
+    def _found(
+        self, scene: Scene, raster: Raster, nodata: float | None, resampling: str
+    ) -> Found | None:
+        access = self.task.reading.access(scene)
+        found: list[Found | None] = []
+
+        def job(name: str) -> None:
+            found.append(
+                read(
+                    raster, self.task.grid, access, name=name, nodata=nodata, resampling=resampling
+                )
+            )
+
+        self._attributed(scene, raster, job)
+        if found[0] is not None:
+            self.touched = True
+            self.provenance.setdefault(scene.item_id, {})[raster.asset] = found[0].provenance
+        return found[0]
+
+    def _attributed(self, scene: Scene, raster: Raster, job: Any) -> None:  # noqa: ANN401 - a callable of a name
+        """Do something with a file; a failure knows the item and the asset."""
+        try:
+            job(f"Item {scene.item_id}, asset {raster.asset},")
+        except AssetError as error:
+            raise _FailedError(
+                Failure(
+                    item=scene.item_id,
+                    asset=raster.asset,
+                    found=error.found,
+                    expected=error.expected,
+                    remedy=error.remedy,
+                    shard=self.task.shard,
+                )
+            ) from None
+
+    @property
+    def arrays(self) -> dict[str, Pixels]:
+        """The cube's variables on the shard."""
+        arrays = {self.task.sensor.pixels.name: self.pixels, **self.masks}
+        if cloud.CLOUD_CLASS.name in self.task.layers:
+            arrays[cloud.CLOUD_CLASS.name] = self.classes
+        return arrays
+
+    @property
+    def classes(self) -> Pixels:
+        return CLASSIFY[self.task.sensor.id](self.masks)
+
+    def outcome(self, staged: Sequence[Staged]) -> Outcome:
+        """Return what is told of the shard."""
+        classified = self.touched and cloud.CLOUD_CLASS.name in self.task.layers
+        classes = self.classes if classified else np.empty(0)
+        known = classes != cloud.CLOUD_CLASS.nodata
+        return Outcome(
+            shard=self.task.shard,
+            staged=tuple(staged),
+            size=sum(block.measure[0] for block in staged),
+            pixels=self.free.size,
+            valid=int(self.free.size - np.count_nonzero(self.free)),
+            known=int(np.count_nonzero(known)),
+            clear=int(np.count_nonzero(classes == cloud.CLEAR)),
+            evidence=sum(valid for valid, _ in self.evidence.values()),
+            dark=sum(dark for _, dark in self.evidence.values()),
+            provenance=self.provenance,
+        )
+
+
+CLASSIFY: Mapping[str, Callable[[Mapping[str, Pixels]], Pixels]] = {
+    "sentinel-2-l2a": lambda masks: cloud.from_scl(masks["quality"]),
+    "landsat-c2-l1": lambda masks: cloud.from_qa_pixel(masks["quality"]),
+    "landsat-c2-l2": lambda masks: cloud.from_qa_pixel(masks["quality"]),
+    "modis-09a1": lambda masks: cloud.from_modis_state(masks["state"]),
+}
+"""How each sensor's masks become the one scheme of clouds."""
+
+
+def _counted(found: Found) -> tuple[int, int]:
+    """Return how many digital numbers are valid, and how many of them too dark for an offset."""
+    valid = found.pixels != 0
+    if found.nodata:
+        valid &= found.pixels != found.nodata
+    return int(np.count_nonzero(valid)), int(np.count_nonzero(valid & (found.pixels < offset.DARK)))
+
+
+def _empty(layer: Layer, shape: Iterable[int]) -> Pixels:
+    return np.full(tuple(shape), layer.nodata, layer.dtype)

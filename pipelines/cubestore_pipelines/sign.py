@@ -1,0 +1,87 @@
+"""An address as an item tells it -> one that the server accepts. Called inside the task, each time.
+
+A signed address lives in the process that asks for it and nowhere else.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from urllib.parse import urlsplit
+
+from cubestore_pipelines.errors import AssetError
+from cubestore_pipelines.providers import Bucket, Provider, providers
+
+AWS = "https://{bucket}.s3.{region}.amazonaws.com/{key}"
+"""The address of an object in a public bucket; buckets whose region is not known lie in us-west-2,
+as most of the open data does."""
+
+REGION = "us-west-2"
+MINUTES = 15
+
+
+def signer(provider: Provider | None) -> Callable[[str], str]:
+    """Return what makes the addresses of a provider's items acceptable to its servers."""
+    if provider is not None and provider.sign == "planetary-computer":
+        return _planetary_computer
+    return lambda url: _object(url, provider) if url.startswith("s3://") else url
+
+
+def by_name(name: str, profile: Provider | None = None) -> Callable[[str], str]:
+    """Return the signer of a provider's name; a profile's own goes first."""
+    return signer(profile if profile and profile.id == name else providers().get(name))
+
+
+def _planetary_computer(url: str) -> str:
+    import planetary_computer  # noqa: PLC0415 - reads settings when imported
+
+    try:
+        return str(planetary_computer.sign_url(url))
+    except Exception as error:  # noqa: BLE001 - the SDK raises what requests, pydantic and urllib3 raise
+        raise AssetError(
+            f"{url} cannot be signed: {type(error).__name__}: {str(error)[:200]}",
+            expected="a token of the Planetary Computer",
+            remedy="run the build again later; PC_SDK_SUBSCRIPTION_KEY raises the limits",
+        ) from None
+
+
+def _object(url: str, provider: Provider | None) -> str:
+    """Return the https address of an object in S3."""
+    parts = urlsplit(url)
+    bucket, key = parts.netloc, parts.path.lstrip("/")
+    how = provider.buckets.get(bucket, provider.s3) if provider else Bucket()
+    if how.signed or how.requester_pays:
+        return _presigned(bucket, key, how)
+    if how.endpoint:
+        return f"{how.endpoint.rstrip('/')}/{bucket}/{key}"
+    return AWS.format(bucket=bucket, key=key, region=how.region or REGION)
+
+
+def _presigned(bucket: str, key: str, how: Bucket) -> str:
+    """Sign with the keys of the environment, as boto3 finds them."""
+    try:
+        return str(
+            _client(how).generate_presigned_url(
+                "get_object",
+                Params={"Bucket": bucket, "Key": key}
+                | ({"RequestPayer": "requester"} if how.requester_pays else {}),
+                ExpiresIn=MINUTES * 60,
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - botocore makes its errors at run time
+        raise AssetError(
+            f"s3://{bucket}/{key} cannot be signed: {type(error).__name__}: {str(error)[:200]}",
+            expected="keys of an account that may read it",
+            remedy="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ) from None
+
+
+@cache
+def _client(how: Bucket):  # type: ignore[no-untyped-def]  # noqa: ANN202 - boto3 makes its classes at run time
+    import boto3  # noqa: PLC0415 - for those who read what is signed
+    from botocore.config import Config  # noqa: PLC0415 - the same
+
+    return boto3.client(
+        "s3",
+        region_name=how.region or REGION,
+        endpoint_url=how.endpoint or None,
+        config=Config(signature_version="s3v4"),
+    )

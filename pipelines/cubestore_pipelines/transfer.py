@@ -1,0 +1,378 @@
+"""Bytes over HTTP: by range, several at once, tried again within a budget, never for ever.
+
+A file is pinned by what its first answer said: every later range must come from the same ETag and
+size. Redirects are followed by hand, each one checked. A connection to a host that is not trusted
+must end at a public address, whatever its name resolved to.
+"""
+
+import contextlib
+import functools
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from cubestore_pipelines.addresses import Policy, private, refused
+from cubestore_pipelines.errors import AssetError
+
+HEAD = 2**16
+"""Bytes asked for first: the header of a COG of a Sentinel-2 band fits."""
+
+WHOLE = 64 * 2**20
+"""Bytes of a file that is taken whole from a server that knows no ranges."""
+
+PIECE = 2**21
+"""Bytes of one request of many."""
+
+AT_ONCE = 16
+"""Requests of one process under way at once."""
+
+TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.25, 20.0
+"""Of one request; pauses in seconds, each twice the one before."""
+
+SLOWEST = 2**13
+"""Bytes a second that an answer must bring once its time is up."""
+
+CONNECT = 10.0
+REDIRECTS = 5
+OK, PARTIAL, UNAUTHORIZED, FORBIDDEN, CONFLICT = 200, 206, 401, 403, 409
+CHANGED, BEYOND = 412, 416
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+MOVED = {301, 302, 303, 307, 308}
+REFUSALS = {UNAUTHORIZED, FORBIDDEN, CONFLICT}
+"""What a server says whose token is missing or has expired; Azure says 409."""
+
+
+class _TransientError(Exception):
+    """An answer that may be better the next time."""
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class _RefusalError(Exception):
+    """An answer that asks for a token, or for a fresh one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server gave."""
+
+    status: int
+    headers: Any
+    data: bytes
+
+
+@dataclass(slots=True)
+class RemoteFile:
+    """A file on a server, read by ranges.
+
+    Raises:
+        AssetError: from every method, when the server does not give what was asked for.
+    """
+
+    url: str
+    """Unsigned."""
+
+    sign: Callable[[str], str]
+    """What makes an address that the server accepts, fresh each time it is called."""
+
+    policy: Policy
+    timeout: float = 30.0
+    size: int = 0
+    etag: str = ""
+    head: bytes = b""
+    _signed: str = ""
+    _whole: bytes | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> "RemoteFile":
+        """Ask for the first bytes, and pin the file by what the answer says."""
+        answer = self._ask(f"bytes=0-{HEAD - 1}")
+        self.etag = answer.headers.get("ETag", "")
+        if answer.status == OK:
+            self._whole = answer.data
+            self.size = len(answer.data)
+        elif answer.status == BEYOND:
+            self.size = 0
+        else:
+            self.size = _total(answer, self.url)
+        self.head = answer.data[:HEAD] if answer.status != BEYOND else b""
+        return self
+
+    def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return the bytes of some ranges (offset, length), asked for side by side."""
+        if self._whole is not None:
+            return [self._whole[offset : offset + length] for offset, length in ranges]
+        pieces = [(k, *piece) for k, one in enumerate(ranges) for piece in _pieces(*one)]
+        if len(pieces) == 1:
+            return [self._piece(*pieces[0][1:])]
+        parts: list[list[bytes]] = [[] for _ in ranges]
+        fetched = _pool().map(lambda piece: self._piece(*piece[1:]), pieces)
+        for (k, *_), data in zip(pieces, fetched, strict=True):
+            parts[k].append(data)
+        return [part[0] if len(part) == 1 else b"".join(part) for part in parts]
+
+    def _piece(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.size)
+        if offset >= end:
+            return b""
+        if end <= len(self.head):
+            return self.head[offset:end]
+        answer = self._ask(f"bytes={offset}-{end - 1}")
+        if answer.status != PARTIAL or _total(answer, self.url) != self.size:
+            raise self._changed(f"answers {answer.status} of {answer.headers.get('Content-Range')}")
+        if len(answer.data) != end - offset or not _starts_at(answer, offset):
+            raise self._changed(
+                f"gives {len(answer.data)} bytes where {end - offset} are asked for"
+            )
+        return answer.data
+
+    def _ask(self, range_: str) -> Answer:
+        """Ask for a range; with a fresh signature where the old one is not accepted."""
+        headers = {"Range": range_, "Accept-Encoding": "identity"}
+        if self.etag and not self.etag.startswith("W/"):
+            headers["If-Match"] = self.etag
+        with self._lock:
+            signed = self._signed = self._signed or self.sign(self.url)
+        try:
+            return self._checked(_persist(signed, headers, self))
+        except _RefusalError:
+            with self._lock:
+                signed = self._signed = self.sign(self.url)
+        try:
+            return self._checked(_persist(signed, headers, self))
+        except _RefusalError as error:
+            raise AssetError(
+                f"{self.url} is not given: {error}",
+                expected="a server that accepts the address as it is signed",
+                remedy="check the provider's keys in the environment, and this machine's clock",
+            ) from None
+
+    def _checked(self, answer: Answer) -> Answer:
+        if answer.status == CHANGED:
+            raise self._changed(f"is no longer the version {self.etag}")
+        if answer.status not in {OK, PARTIAL, BEYOND}:
+            raise AssetError(
+                f"{self.url} is not given: the server answers {answer.status}",
+                expected="the file",
+                remedy="leave the item out with --skip-item, or report it to the provider",
+            )
+        if answer.status == OK and self.etag and self._whole is None and self.size:
+            raise self._changed("is given whole where a range is asked for")
+        return answer
+
+    def _changed(self, found: str) -> AssetError:
+        return AssetError(
+            f"{self.url} {found}, while it is read",
+            expected=f"ranges of one file of {self.size} bytes",
+            remedy="run the build again; if that changes nothing, report it to the provider",
+        )
+
+
+def fetch(url: str, *, timeout: float, most: int) -> bytes:
+    """Return a document whose address the user gave.
+
+    Raises:
+        AssetError: it is not given, or larger than ``most`` bytes.
+    """
+    whole = RemoteFile(url, str, Policy(local=True), timeout)
+    try:
+        answer = whole._checked(_persist(url, {}, whole, most=most))  # noqa: SLF001 - the same module
+    except _RefusalError as error:
+        raise AssetError(
+            f"{url} is not given: {error}", expected="a document", remedy="check the address"
+        ) from None
+    return answer.data
+
+
+def _persist(url: str, headers: dict[str, str], file: RemoteFile, *, most: int = WHOLE) -> Answer:
+    """Ask until there is an answer, or the tries are used up."""
+    for attempt in itertools.count(1):
+        try:
+            return _follow(url, headers, file, most)
+        except (_TransientError, urllib3.exceptions.HTTPError, OSError) as error:
+            if isinstance(error, AssetError):
+                raise
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            if attempt == TRIES:
+                raise AssetError(
+                    f"{file.url} is not given: {_unsigned(reason)}",
+                    expected=f"an answer within {TRIES} tries",
+                    remedy="run the build again later: what is committed stays",
+                ) from None
+            pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+            time.sleep(max(pause, min(getattr(error, "pause", 0.0), LONGEST_PAUSE)))
+    raise AssertionError("the loop above ends by itself")
+
+
+def _unsigned(text: str) -> str:
+    """Leave out of an error what may be a signature."""
+    return " ".join(word.partition("?")[0] for word in text.split())
+
+
+def _follow(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Answer:
+    """Ask, and go where redirects lead, as far as that is allowed."""
+    for _ in range(REDIRECTS + 1):
+        answer = _once(url, headers, file, most)
+        if answer.status not in MOVED:
+            return _sorted_out(answer)
+        url = urljoin(url, answer.headers.get("Location", ""))
+    raise AssetError(
+        f"{file.url} is redirected more than {REDIRECTS} times",
+        expected="the file",
+        remedy="report it to the provider",
+    )
+
+
+def _sorted_out(answer: Answer) -> Answer:
+    if answer.status in TRANSIENT:
+        raise _TransientError(f"the server answers {answer.status}", _retry_after(answer))
+    if answer.status in REFUSALS:
+        raise _RefusalError(f"the server answers {answer.status}")
+    return answer
+
+
+def _retry_after(answer: Answer) -> float:
+    told = answer.headers.get("Retry-After", "")
+    if told.isdigit():
+        return float(told)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    return 0.0
+
+
+def _once(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Answer:
+    host = file.policy.check(url).hostname or ""
+    response = _manager(url, trusted=file.policy.trusts(host)).request(
+        "GET",
+        url,
+        headers=headers,
+        redirect=False,
+        retries=False,
+        preload_content=False,
+        timeout=urllib3.Timeout(connect=CONNECT, read=file.timeout),
+    )
+    try:
+        data = _body(response, file, most) if response.status in {OK, PARTIAL} else b""
+        answer = Answer(response.status, response.headers, data)
+        if answer.status not in {OK, PARTIAL}:
+            response.drain_conn()
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return answer
+
+
+def _body(response: Any, file: RemoteFile, most: int) -> bytes:  # noqa: ANN401 - urllib3's
+    """Read a body; a trickle is as bad as a stall."""
+    deadline, parts, count = time.monotonic() + file.timeout, [], 0
+    while part := response.read1(2**18):
+        parts.append(part)
+        count += len(part)
+        late = time.monotonic() - deadline
+        if late > 0 and count < late * SLOWEST:
+            raise _TransientError(f"only {count} bytes came in {file.timeout + late:.0f} s")
+        if count > most:
+            raise AssetError(
+                f"{file.url} is larger than {most} bytes, and its server gives it whole",
+                expected="a server that answers range requests",
+                remedy="copy the file, and name the copy in an item of your own",
+            )
+    return b"".join(parts)
+
+
+def _total(answer: Answer, url: str) -> int:
+    """Return the size of the file that a range is of."""
+    told = str(answer.headers.get("Content-Range", "")).rpartition("/")[2]
+    if not told.isdigit():
+        raise AssetError(
+            f"{url}: the server's Content-Range is {answer.headers.get('Content-Range')!r}",
+            expected="bytes first-last/size",
+            remedy="report it to the provider",
+        )
+    return int(told)
+
+
+def _starts_at(answer: Answer, offset: int) -> bool:
+    return str(answer.headers.get("Content-Range", "")).startswith(f"bytes {offset}-")
+
+
+def _pieces(offset: int, length: int) -> Iterator[tuple[int, int]]:
+    """Cut a long range, so that its parts come side by side."""
+    for start in range(offset, offset + max(length, 1), PIECE):
+        yield start, min(PIECE, offset + length - start)
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="range")
+
+
+# Connections.
+
+
+class _PublicHTTP(HTTPConnection):
+    def _new_conn(self) -> Any:  # noqa: ANN401 - a socket
+        return _public(super()._new_conn(), self.host)
+
+
+class _PublicHTTPS(HTTPSConnection):
+    def _new_conn(self) -> Any:  # noqa: ANN401 - a socket
+        return _public(super()._new_conn(), self.host)
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicHTTP
+
+
+class _PublicTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicHTTPS
+
+
+def _public(socket: Any, host: str) -> Any:  # noqa: ANN401 - a socket
+    """Refuse a connection to a private address before a byte is sent."""
+    peer = socket.getpeername()[0]
+    if private(peer):
+        socket.close()
+        raise refused(f"//{host}", f"the name leads to {peer}, in a private network")
+    return socket
+
+
+def _manager(url: str, *, trusted: bool) -> urllib3.PoolManager:
+    """Return the connections for an address: the proxy's where the environment names one."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(parts.netloc):
+        return _proxied(proxy)
+    return _direct(trusted)
+
+
+_OPTIONS: dict[str, Any] = {"num_pools": 20, "maxsize": AT_ONCE, "ca_certs": certifi.where()}
+
+
+@functools.cache
+def _proxied(proxy: str) -> urllib3.PoolManager:
+    return urllib3.ProxyManager(proxy, **_OPTIONS)
+
+
+@functools.cache
+def _direct(trusted: bool) -> urllib3.PoolManager:  # noqa: FBT001 - the cache's key
+    manager = urllib3.PoolManager(**_OPTIONS)
+    if not trusted:
+        manager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}
+    return manager
