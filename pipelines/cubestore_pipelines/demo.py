@@ -1,118 +1,109 @@
-"""The demo: a store is made, extended, filled, corrected, verified and read, without a network.
+"""The demo: the whole way from a catalogue to a cube, on a simulated archive, without a network.
 
-Whatever is there already is left as it is, so that a demo that was interrupted goes on.
+The archive answers on the loopback as the Planetary Computer does: the unmodified pystac-client
+searches it, the unmodified SDK signs its addresses, its tokens expire. Whatever is there already
+is left as it is, so that a demo that was interrupted goes on.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import shapely
 
-from cubestore import Cube, Slot, Store, create_store, layout
-from cubestore.errors import UnknownCubeError
-from cubestore_pipelines.simulate.landscape import Scene
+import cubestore
+from cubestore_pipelines import cluster, planfile
+from cubestore_pipelines.build import Report, build
+from cubestore_pipelines.plan import Choices, plan
+from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive
+from cubestore_pipelines.simulate.server import serving
 
-TILE, SENSOR = "31UDQ", "sentinel-2-l2a"
-"""The tile of Paris."""
+SENSOR = "sentinel-2-l2a"
+ARCHIVE = ".archive"
+"""The archive lies in the store's directory, and is no part of the store."""
 
-SHARD = (2, 2)
-NEIGHBOUR = (2, 3)
-"""The shards (row, column) of two areas of interest; the second comes later."""
+TOKENS_LIVE = 20.0
+"""Seconds: shorter than the demo, so that tokens expire while it reads."""
+
+HALF = 0.13
+"""Degrees of longitude and latitude about the place."""
+
+__all__ = ["SENSOR", "TILE", "Step", "run"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing the demo does, and the command or call that does it."""
+    """One thing that was done: the command that does it, and what came of it."""
 
-    title: str
-    call: str
-
-
-def scenes() -> list[Scene]:
-    """Return the scenes of the demo, one a season."""
-    seasons = [(1, 14, 0.35), (4, 23, 0.25), (7, 12, 0.1), (10, 20, 0.5)]
-    return [
-        Scene(
-            item_id=f"SIM_MSIL2A_2024{month:02}{day:02}_T{TILE}_N0510",
-            time=datetime(2024, month, day, 10, 50, 31, tzinfo=UTC),
-            cloudiness=cloudiness,
-        )
-        for month, day, cloudiness in seasons
-    ]
+    command: str
+    result: str
 
 
-def build(directory: Path) -> Iterator[Step]:
+def run(directory: Path) -> Iterator[Step]:
     """Do what the demo does, a step at a time.
 
     Args:
         directory: of the store; made where it is not there.
     """
-    store = create_store(directory)
-    yield Step("a store", f'store = cubestore.create_store("{directory}")')
-    cube = _cube(store)
-    yield Step("a cube that spans its tile", f'cube = store.create_cube("{TILE}", "{SENSOR}")')
-    first, *later = scenes()
-    _append(cube, first)
-    yield Step("one slot, of one shard", "cube.append(slot, pixels, origin=(4096, 4096))")
-    for scene in later:
-        _append(cube, scene)
-    yield Step("three more slots", "cube.append(…)")
-    _fill(cube, first)
-    yield Step("a shard that a slot lacked", "writer.fill(0, [(2, 3)], staged)")
-    newer = f"{first.item_id}_R2"
-    reprocessed = Scene(item_id=newer, time=first.time, cloudiness=first.cloudiness)
-    _append(cube, reprocessed, supersedes=first.item_id)
-    yield Step("the first scene, reprocessed", "cube.append(Slot(…, supersedes=…), pixels, …)")
+    cubestore.create_store(directory)
+    archive = make_archive(directory / ARCHIVE, demo_plan(), workers=2)
+    with serving(archive, token_lifetime=TOKENS_LIVE) as server, _environment(server.environment):
+        found = f"{len(archive.items)} scenes, searched at {server.stac_url}"
+        yield Step(f"python -m cubestore_pipelines.simulate {directory / ARCHIVE}", found)
+        with cluster.client(None, None) as client:
+            scheduler = client.scheduler_info()["address"]
+            yield from _builds(directory, _choices(server.stac_url), scheduler)
 
 
-def _cube(store: Store) -> Cube:
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Tell the clients where the archive is, them and those of the workers."""
+    before = dict(os.environ)
+    os.environ.update(variables)
     try:
-        return store.cube(TILE, SENSOR)
-    except UnknownCubeError:
-        return store.create_cube(TILE, SENSOR, created=scenes()[0].time)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def _append(cube: Cube, scene: Scene, *, supersedes: str = "") -> None:
-    if scene.item_id in cube.open(superseded=True).item_id.values:
-        return
-    slot = Slot(
-        time=scene.time,
-        item_id=scene.item_id,
-        platform="sentinel-2a",
-        processing_baseline="05.10",
-        dn_offset=-1000,
-        dn_offset_source="processing baseline",
-        orbit_state="descending",
-        relative_orbit=51,
-        supersedes=supersedes,
-        created=scene.time,
+def _choices(address: str) -> Choices:
+    longitude, latitude = PLACE
+    box = (longitude - HALF, latitude - HALF / 2, longitude + HALF, latitude + HALF / 2)
+    return Choices(catalog=address, sensors=(SENSOR,), area=shapely.box(*box))
+
+
+def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]:
+    first = replace(choices, datetime="2023", select="least-cloudy-per-quarter")
+    file = directory / ARCHIVE / "plan.json"
+    made = plan(directory, first)
+    planfile.save(made, file)
+    facts = made.summary()
+    yield Step(_command("plan", directory, first, f"-o {file}"), f"{facts['slots']} slots chosen")
+    yield Step(
+        f"cubestore build {directory} --plan {file}",
+        _result(build(directory, planfile.load(file), scheduler=scheduler)),
     )
-    pixels = _pixels(cube, scene, SHARD, columns=2 if supersedes else 1)
-    cube.append(slot, pixels, origin=_origin(SHARD))
+    reprocessed = tuple(one.item_id for one in demo_plan() if one.baseline == "05.00")
+    rest = replace(choices, datetime="2021", skip_items=reprocessed)
+    for chosen in (rest, choices, choices):
+        report = build(directory, plan(directory, chosen), scheduler=scheduler)
+        yield Step(_command("build", directory, chosen), _result(report))
 
 
-def _fill(cube: Cube, scene: Scene) -> None:
-    with cube.write() as writer:
-        if NEIGHBOUR in writer.asked(0):
-            return
-        staged = [
-            writer.staging.write(name, (0, *[0] * (values.ndim - 2), *NEIGHBOUR), values[None])
-            for name, values in _pixels(cube, scene, NEIGHBOUR).items()
-        ]
-        writer.fill(0, [NEIGHBOUR], staged, valid_fraction=1.0, created=scene.time)
+def _command(verb: str, directory: Path, choices: Choices, more: str = "") -> str:
+    """Return the command that makes the same choices."""
+    box = choices.area.bounds if choices.area is not None else ()
+    words = [f"cubestore {verb} {directory} --catalog {choices.catalog} --sensor {SENSOR}"]
+    words.append("--bbox " + " ".join(f"{edge:.3f}" for edge in box))
+    words += [f"--datetime {choices.datetime}"] if choices.datetime else []
+    words += [f"--select {choices.select}"] if choices.select != "all" else []
+    words += [f"--skip-item {item}" for item in choices.skip_items]
+    return " ".join([*words, more]).strip()
 
 
-def _origin(shard: tuple[int, int]) -> tuple[int, int]:
-    return shard[0] * layout.SHARD, shard[1] * layout.SHARD
-
-
-def _pixels(
-    cube: Cube, scene: Scene, shard: tuple[int, int], *, columns: int = 1
-) -> dict[str, NDArray[np.generic]]:
-    """Return a scene's pixels on a shard, and on those east of it."""
-    y, x = _origin(shard)
-    grid = layout.geobox(cube.sensor, cube.tile)
-    return scene.pixels(grid[y : y + layout.SHARD, x : x + columns * layout.SHARD])
+def _result(report: Report) -> str:
+    done = f"{len(report.committed)} slots committed, {report.unchanged} were there"
+    return f"{done}, {len(report.failures)} failed" if report.failures else done

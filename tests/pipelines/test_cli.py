@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from cubestore import SENSORS, open_store
+from cubestore import SENSORS, layout, open_store
 from cubestore_pipelines.cli import app
+from cubestore_pipelines.simulate.archive import NEIGHBOUR, TILE, demo_plan, make_archive
+from cubestore_pipelines.simulate.granules import part
 
+SENSOR = "sentinel-2-l2a"
 PROGRAM = Path(sys.executable).with_name("cubestore")
 
 
 def cubestore(*arguments, check=0):
     done = subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=240
     )
     assert done.returncode == check, done.stderr
     assert "Traceback" not in done.stderr
@@ -32,56 +36,74 @@ def demo(tmp_path_factory):
     return directory, cubestore("demo", directory)
 
 
-def test_the_demo_makes_a_store_that_plain_xarray_opens(demo):
+def test_the_demo_makes_cubes_that_plain_xarray_opens(demo):
     directory, done = demo
-    opened = xr.open_zarr(directory / "mgrs/31UDQ/sentinel-2-l2a", chunks=None)
-    assert dict(opened.sizes) == {"time": 5, "band": 10, "y": 10980, "x": 10980}
-    window = opened.reflectance.isel(y=slice(5000, 5064), x=slice(5000, 5064)).values
+    opened = xr.open_zarr(directory / "mgrs" / TILE / SENSOR, chunks=None)
+    assert dict(opened.sizes) == {"time": 9, "band": 10, "y": 10980, "x": 10980}
+    window = opened.reflectance.isel(y=slice(6000, 6064), x=slice(6000, 6064)).values
     assert 0 < np.nanmean(window) < 1
     assert not np.isnan(window).any()
-    for part in ("cubestore.create_store", "xr.open_zarr", "<xarray.Dataset>", "@"):
-        assert part in done.stdout
+    for words in ("cubestore build", "xr.open_zarr", "<xarray.Dataset>", "@", "demo.png"):
+        assert words in done.stdout
+    assert (directory / "demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_stores_what_its_archive_has(demo):
+    directory, _ = demo
+    archive = make_archive(directory / ".archive", demo_plan())
+    cube = open_store(directory).cube(TILE, SENSOR)
+    window = part(layout.geobox(cube.sensor, cube.tile), (slice(6100, 6300), slice(6050, 6200)))
+    opened = cube.open(superseded=True, mask_and_scale=False)
+    for slot in range(opened.sizes["time"]):
+        stored = opened.isel(time=slot, y=slice(6100, 6300), x=slice(6050, 6200))
+        truth = archive.truth(window, *str(stored.item_id.item()).split())
+        for name, values in truth.items():
+            np.testing.assert_array_equal(stored[name].values, values)
 
 
 def test_a_second_demo_changes_nothing(demo):
     directory, _ = demo
-    before = {path: path.read_bytes() for path in directory.rglob("*.json")}
+    before = committed(directory)
     facts = json.loads(cubestore("demo", directory, "--json").stdout)
-    assert (facts["slots"], facts["superseded"], facts["commit"]) == (5, 1, 6)
-    locks = {path for path in before if path.name == "lock"}
-    after = {path: path.read_bytes() for path in directory.rglob("*.json")}
-    assert {p: b for p, b in after.items() if p not in locks} == before
+    assert (facts["slots"], facts["superseded"], facts["commit"]) == (9, 1, 9)
+    assert committed(directory) == before
+
+
+def committed(directory):
+    return {path: path.read_bytes() for path in (directory / "mgrs").rglob("zarr.json")}
 
 
 def test_the_reprocessed_scene_hides_the_one_it_supersedes(demo):
     directory, _ = demo
-    shown = open_store(directory).cube("31UDQ", "sentinel-2-l2a").open()
-    assert shown.sizes["time"] == 4
-    assert shown.item_id.values[0].endswith("_R2")
+    shown = open_store(directory).cube(TILE, SENSOR).open()
+    assert shown.sizes["time"] == 8
+    assert shown.processing_baseline.values[0] == "05.00"
+    assert shown.dn_offset.values.tolist() == [-1000, 0, *[-1000] * 6]
 
 
 def test_info_tells_what_is_there(demo):
     directory, _ = demo
     cubes = json.loads(cubestore("info", directory, "--json").stdout)["cubes"]
-    assert [(c["tile"], c["sensor"], c["slots"]) for c in cubes] == [("31UDQ", "sentinel-2-l2a", 5)]
-    files = [p for p in (directory / "mgrs/31UDQ/sentinel-2-l2a").rglob("*") if p.is_file()]
+    assert [(c["tile"], c["slots"]) for c in cubes] == [(TILE, 9), (NEIGHBOUR, 1)]
+    files = [p for p in (directory / "mgrs" / TILE / SENSOR).rglob("*") if p.is_file()]
     blocks = [p for p in files if p.name != "zarr.json"]
     assert cubes[0]["files"] == len(blocks)
     assert cubes[0]["bytes"] == sum(p.stat().st_size for p in blocks)
-    text = cubestore("info", directory, "31UDQ", "sentinel-2-l2a").stdout
+    text = cubestore("info", directory, TILE, SENSOR).stdout
     assert "EPSG:32631" in text
-    assert "2024-10-20" in text
+    assert "2023-10-16" in text
 
 
 def test_verify_names_a_damaged_key(demo, tmp_path):
     directory, _ = demo
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", directory, copy], check=True)  # noqa: S607 - coreutils
+    shutil.copytree(directory, copy)
     assert "all as committed" in cubestore("verify", copy).stderr
-    shard = copy / "mgrs/31UDQ/sentinel-2-l2a/reflectance/c/0/0/2/3"
+    cube = copy / "mgrs" / TILE / SENSOR
+    shard = cube / "reflectance/c/0/0/2/3"
     shard.write_bytes(b"\0" + shard.read_bytes()[1:])
     done = cubestore("verify", copy, check=3)
-    assert shard.relative_to(copy / "mgrs/31UDQ/sentinel-2-l2a").as_posix() in done.stdout
+    assert shard.relative_to(cube).as_posix() in done.stdout
     report = json.loads(cubestore("verify", copy, "--json", check=3).stdout)
     assert not report["ok"]
     assert [f["state"] for f in report["cubes"][0]["findings"]] == ["damaged"]
@@ -114,7 +136,7 @@ def test_tiles_of_a_place(place, tiles):
     [
         (["info", "nowhere"], 1, "nowhere is not a store"),
         (["info", "{demo}", "../x"], 1, "'../x' is no tile id"),
-        (["info", "{demo}", "31UDQ", "sentinel-2"], 1, "No sensor is called 'sentinel-2'"),
+        (["info", "{demo}", "31UGQ", "sentinel-2"], 1, "No sensor is called 'sentinel-2'"),
         (["info", "{demo}", "32ULC", "sentinel-2-l2a"], 1, "has no cube 32ULC sentinel-2-l2a"),
         (["tiles", "--point", "200", "0"], 1, "Longitudes 200.0"),
         (["tiles"], 2, "Place"),
@@ -141,8 +163,8 @@ def test_every_verb_has_help_with_an_example(verb):
 def test_an_interrupted_verb_says_so_with_its_status(tmp_path):
     code = (
         "import sys, cubestore_pipelines.demo as d, cubestore_pipelines.cli as c\n"
-        "def stop(*_): raise KeyboardInterrupt\n"
-        "d.create_store = stop\n"
+        "def stop(*_, **__): raise KeyboardInterrupt\n"
+        "d.make_archive = stop\n"
         "sys.exit(c.main(['demo', sys.argv[1]]))"
     )
     done = subprocess.run(

@@ -1,13 +1,16 @@
-"""The verb ``demo``: what the project does, shown on this machine in under a minute."""
+"""The verb ``demo``: what the project does, shown on this machine in about a minute."""
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.text import Text
 
-from cubestore import layout, open_store
+from cubestore import open_store
 from cubestore.errors import DamagedError
 from cubestore_pipelines import demo as recipe
 from cubestore_pipelines.cli.output import Json, show_json, size
@@ -19,10 +22,15 @@ BRIGHT = 0.25
 """Reflectance that is shown white."""
 
 SHADES = " .:-=+*#%@"
+FINE = 4
+"""Pixels of the cube that a pixel of the picture stands for, in both directions."""
+
+PICTURE = "demo.png"
+Levels = NDArray[Any]
 
 
 def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
-    """Make a store of simulated scenes, extend it, verify it and open it with plain xarray.
+    """Build cubes from a simulated archive, verify them and open one with plain xarray.
 
     Example: cubestore demo demo
 
@@ -31,36 +39,59 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
         json: print one JSON object.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=json)
-    for step in recipe.build(directory):
-        console.print(f"{step.title:<38}{step.call}")
-    cube = open_store(directory).cube(recipe.TILE, recipe.SENSOR)
-    report = cube.verify()
-    if report.damaged:
-        raise DamagedError(f"{cube.path} is damaged", remedy=f"run `cubestore verify {directory}`")
-    verified = f"{report.keys} files, {size(report.size)}, all as committed"
-    console.print(f"{verified:<38}cubestore verify {directory}")
+    for step in recipe.run(directory):
+        console.print(f"$ {step.command}\n  {step.result}")
+    store = open_store(directory)
+    reports = list(store.verify())
+    if any(report.damaged for report in reports):
+        raise DamagedError(f"{directory} is damaged", remedy=f"run `cubestore verify {directory}`")
+    files, count = sum(r.keys for r in reports), sum(r.size for r in reports)
+    console.print(f"$ cubestore verify {directory}")
+    console.print(f"  cubes: {len(reports)}, files: {files}, {size(count)}: all as committed")
+    cube = store.cube(recipe.TILE, recipe.SENSOR)
     if json:
         show_json(cube.info())
         return
     console.print(f"\nWith nothing but xarray: xr.open_zarr({cube.path!r})\n")
     opened = xr.open_zarr(cube.path, chunks=None)
     console.print(str(opened))
-    console.print("\nSummer, in the colours of the eye:\n")
-    console.print(_picture(opened, console))
+    colours = _colours(opened)
+    picture = directory / PICTURE
+    _paint(colours, picture)
+    console.print(f"\nThe clearest slot, in the colours of the eye, also in {picture}:\n")
+    console.print(_drawn(colours, console))
     console.print(f"\nNext: cubestore info {directory} {recipe.TILE} {recipe.SENSOR}")
 
 
-def _picture(opened: xr.Dataset, console: Console) -> Text:
-    """Draw red, green and blue of the clearest slot, a character for two pixels."""
-    row, column = (n * layout.SHARD for n in recipe.SHARD)
-    step = layout.SHARD // WIDTH
-    window = opened.reflectance.isel(
-        time=int(np.argmax(opened.clear_fraction.values)),
-        y=slice(row, row + layout.SHARD, step),
-        x=slice(column, column + layout.SHARD, step),
-    )
+def _colours(opened: xr.Dataset) -> Levels:
+    """Return red, green and blue of the clearest slot, 0 to 255, where it has data."""
+    slot = opened.isel(time=int(np.argmax(opened.clear_fraction.values)))
+    window = slot.reflectance.isel(y=_span(slot.cloud_class, "y"), x=_span(slot.cloud_class, "x"))
+    window = window.isel(y=slice(None, None, FINE), x=slice(None, None, FINE))
     colours = window.sel(band=["B04", "B03", "B02"]).transpose("y", "x", "band").values
-    levels = (np.clip(colours / BRIGHT, 0, 1) * 255).astype(int)
+    levels: Levels = (np.nan_to_num(np.clip(colours / BRIGHT, 0, 1)) * 255).astype("uint8")
+    return levels
+
+
+def _paint(levels: Levels, path: Path) -> None:
+    """Write a PNG."""
+    import rasterio  # noqa: PLC0415 - for the picture alone
+    from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415 - the same
+
+    rows, columns, count = levels.shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(
+            path, "w", driver="PNG", height=rows, width=columns, count=count, dtype="uint8"
+        ) as picture:
+            picture.write(levels.transpose(2, 0, 1))
+
+
+def _drawn(colours: Levels, console: Console) -> Text:
+    """Draw for a terminal, a character for two pixels."""
+    step = max(1, colours.shape[1] // WIDTH)
+    levels = colours[::step, ::step].astype(int)
+    levels = levels[: len(levels) // 2 * 2]
     if not console.is_terminal:
         shades = levels.mean(axis=-1)[::2] * len(SHADES) // 256
         return Text("\n".join("".join(SHADES[int(n)] for n in line) for line in shades))
@@ -70,3 +101,10 @@ def _picture(opened: xr.Dataset, console: Console) -> Text:
             text.append("▀", style="rgb({},{},{}) on rgb({},{},{})".format(*above, *below))
         text.append("\n")
     return text
+
+
+def _span(classes: xr.DataArray, dim: str) -> slice:
+    """Return where along a dim there is data, seen on every 16th pixel."""
+    coarse = classes.isel(y=slice(None, None, 16), x=slice(None, None, 16)).values
+    there = np.flatnonzero((coarse != 255).any(axis=1 if dim == "y" else 0)) * 16  # noqa: PLR2004 - unknown
+    return slice(int(there[0]), int(there[-1]) + 1)
