@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from cubestore_pipelines.errors import RefusedAddressError
 
-SCHEMES = {"http", "https", "s3"}
+SCHEMES = {"http", "https", "s3", "gs"}
 DRIVER_TRICK = re.compile(r"^(/vsi|[A-Za-z][A-Za-z0-9_]+:(?!//)|vrt:)")
 """What GDAL would take for more than a path: virtual file systems and connection strings."""
 
@@ -43,7 +43,7 @@ class Policy:
             return None
         path = unquote(parts.path) if parts.scheme == "file" else href
         if (parts.scheme not in {"", "file"} and "://" in href) or DRIVER_TRICK.match(path):
-            raise refused(href, "it is neither a path nor an address of https, http or s3")
+            raise refused(href, "it is neither a path nor an address of https, http, s3 or gs")
         real = Path(path).resolve()
         if not self.local and not any(real.is_relative_to(f) for f in self.folders):
             raise refused(href, "it is a path on this machine, in an item of a remote catalogue")

@@ -6,6 +6,7 @@ cannot be read is written down, and its slot left out: the next run tries it aga
 """
 
 import contextlib
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,7 @@ from cubestore.writer import Writer
 from cubestore_pipelines import cluster, ledger, offset
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.addresses import policy
-from cubestore_pipelines.errors import OffsetError
+from cubestore_pipelines.errors import OffsetError, PlanError
 from cubestore_pipelines.plan import CubePlan, Plan, Refusal, shard_grid
 from cubestore_pipelines.present import Counts, Held, Job, held, left_to_do, provenance
 from cubestore_pipelines.shard import (
@@ -170,16 +171,27 @@ class _Build:
             timeout=choices.timeout,
             checksums=choices.checksums,
             resampling=choices.resampling,
+            build=uuid.uuid4().hex,
         )
 
     def run(self) -> None:
         self.report.cubes.append((self.one.tile, self.one.sensor))
         with self.cube.write(wait=0) as writer:
+            self._refuse_other_bands()
             jobs = self._jobs(held(self.cube))
             shards = sum(len(job.shards) for job in jobs)
             self.told.begun(self.one.tile, self.one.sensor, slots=len(jobs), shards=shards)
             if jobs:
                 self._carry_out(writer, jobs)
+
+    def _refuse_other_bands(self) -> None:
+        bands = tuple(str(name) for name in self.cube.open().band.values)
+        if bands != self.one.bands:
+            raise PlanError(
+                f"The cube {self.one.tile} {self.one.sensor} holds the bands {' '.join(bands)}",
+                expected=f"{' '.join(self.one.bands)}, as the plan has them",
+                remedy="make the plan again: a cube's bands are fixed when it is created",
+            )
 
     def _jobs(self, there: Sequence[Held]) -> list[Job]:
         jobs = [

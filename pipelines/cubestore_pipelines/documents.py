@@ -4,11 +4,12 @@ Each reader yields items as JSON, with the address from which their relative add
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
+from cubestore_pipelines.addresses import Policy, policy
 from cubestore_pipelines.errors import CatalogError
 from cubestore_pipelines.items import resolve
 from cubestore_pipelines.transfer import fetch
@@ -22,13 +23,18 @@ MOST_DOCUMENTS = 100_000
 """Of one static catalogue."""
 
 
-def load(address: str, *, timeout: float) -> Json:
+def load(address: str, *, timeout: float, policy: Policy | None = None) -> Json:
     """Return the JSON object at a path or an address.
+
+    Args:
+        address: the user's word, or that of a catalogue.
+        timeout: seconds for an answer.
+        policy: where a catalogue may point to; None: the address is the user's.
 
     Raises:
         CatalogError: nothing is there, or no JSON object.
     """
-    data = _bytes(address, timeout)
+    data = _bytes(address, timeout, policy or Policy(local=True))
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -42,11 +48,12 @@ def load(address: str, *, timeout: float) -> Json:
     return document
 
 
-def _bytes(address: str, timeout: float) -> bytes:
+def _bytes(address: str, timeout: float, policy: Policy) -> bytes:
     try:
-        if "://" in address:
-            return fetch(address, timeout=timeout, most=MOST_BYTES)
-        return Path(address).read_bytes()
+        path = policy.path(address)
+        if path is None:
+            return fetch(address, timeout=timeout, most=MOST_BYTES, policy=policy)
+        return path.read_bytes()
     except OSError as error:
         reason = getattr(error, "found", None) or error.strerror or str(error)
         raise CatalogError(
@@ -116,20 +123,20 @@ def _filled(fields: Json) -> dict[str, Any]:
 
 
 def walk(
-    document: Json, address: str, collections: Sequence[str], *, timeout: float
+    document: Json, address: str, enters: Callable[[Json], bool], *, timeout: float
 ) -> Iterator[tuple[Json, str]]:
     """Yield the items of a static catalogue, each document read once.
 
     Args:
         document: the root.
         address: its own.
-        collections: ids of those to enter; none: all.
+        enters: whether to look into a collection.
         timeout: seconds for each document.
 
     Raises:
         CatalogError: a document cannot be read, or there are too many.
     """
-    seen = {address}
+    seen, allowed = {address}, policy(address)
     waiting = [(document, address)]
     while waiting:
         parent, place = waiting.pop()
@@ -138,10 +145,10 @@ def walk(
                 continue
             seen.add(href)
             _refuse_too_many(seen, address)
-            child = load(href, timeout=timeout)
+            child = load(href, timeout=timeout, policy=allowed)
             if relation == "item":
                 yield child, href
-            elif not _other(child, collections):
+            elif child.get("type") != "Collection" or enters(child):
                 waiting.append((child, href))
 
 
@@ -149,12 +156,6 @@ def _links(parent: Json, place: str) -> Iterator[tuple[str, str]]:
     for link in parent.get("links") or ():
         if link.get("rel") in {"child", "item"} and link.get("href"):
             yield link["rel"], urldefrag(resolve(place, link["href"]))[0]
-
-
-def _other(child: Json, collections: Sequence[str]) -> bool:
-    return (
-        bool(collections) and child.get("type") == "Collection" and child["id"] not in collections
-    )
 
 
 def _refuse_too_many(seen: set[str], address: str) -> None:

@@ -189,10 +189,12 @@ def _asset(item: str, key: str, asset: Json, properties: Json, base: str) -> Ass
 
 def resolve(base: str, href: str) -> str:
     """Return an address that may be relative to where it was read."""
-    if "://" in href or href.startswith("/"):
+    if "://" in href:
         return href
     if "://" in base:
         return urljoin(base, href)
+    if href.startswith("/"):
+        return href
     folder = base.rpartition("/")[0]
     return f"{folder}/{href.removeprefix('./')}" if folder else href
 

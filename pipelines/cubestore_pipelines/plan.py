@@ -31,6 +31,9 @@ from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.search import Catalog, Query, Result, catalog, interval, search
 from cubestore_pipelines.select import select
 
+AT_ONCE = 50
+"""Tiles of one search."""
+
 AREA = 2
 """The dimension of what has an area."""
 
@@ -180,17 +183,15 @@ def plan(store: str | Path, choices: Choices) -> Plan:
     """
     made, refused, found = [], [], 0
     for sensor in map(cubestore.sensor, choices.sensors):
-        tiles = _tiles(choices, sensor)
-        result = _search(choices, sensor, tiles)
-        found += len(result.items)
-        refused += [_refusal("", error) for error in result.unreadable]
-        skipped = set(choices.skip_items)
-        items = [item for item in result.items if item.id not in skipped]
-        for tile in tiles:
-            cube, problems = _cube_plan(store, choices, sensor, tile, items)
-            refused += [replace(one, tile=tile.id, sensor=sensor.id) for one in problems]
-            made += [cube] if cube.acquisitions else []
-    if not found and not refused:
+        for tiles in _batches(_tiles(choices, sensor)):
+            result = _search(choices, sensor, tiles)
+            found += len(result.items) + len(result.unreadable)
+            refused += [_refusal("", error) for error in result.unreadable]
+            for tile in tiles:
+                cube, problems = _cube_plan(store, choices, sensor, tile, result.items)
+                refused += [replace(one, tile=tile.id, sensor=sensor.id) for one in problems]
+                made += [cube] if cube.acquisitions else []
+    if not found:
         raise _nothing(choices)
     return Plan(choices=choices, cubes=tuple(made), refused=tuple(dict.fromkeys(refused)))
 
@@ -208,6 +209,12 @@ def _tiles(choices: Choices, sensor: Sensor) -> list[Tile]:
         named = [grids.tile(tile) for tile in choices.tiles]
         return [tile for tile in named if tile.grid == sensor.grid] or _refuse_grid(named, sensor)
     return grids.tiles_covering(choices.area or shapely.Polygon(), sensor.grid)
+
+
+def _batches(tiles: Sequence[Tile]) -> Iterator[Sequence[Tile]]:
+    """Yield as many tiles as make a search that a server will take."""
+    for start in range(0, len(tiles), AT_ONCE):
+        yield tiles[start : start + AT_ONCE]
 
 
 def _refuse_grid(tiles: Sequence[Tile], sensor: Sensor) -> list[Tile]:
@@ -241,7 +248,9 @@ def _cube_plan(
     shards = tuple(_shards(layout.geobox(sensor, tile), choices.area))
     scenes, refused = [], []
     for item in items:
-        if not _here(item, sensor, tile):
+        if item.id in choices.skip_items or not _here(item, sensor, tile):
+            continue
+        if _of_other_sensor(item, sensor, choices):
             continue
         try:
             scenes.append(_harmonised(item, sensor, bands, choices))
@@ -255,6 +264,15 @@ def _cube_plan(
         tile=tile.id, sensor=sensor.id, bands=bands, shards=shards, acquisitions=tuple(chosen)
     )
     return one, refused + lacking
+
+
+def _of_other_sensor(item: Item, sensor: Sensor, choices: Choices) -> bool:
+    """Whether an item's collection is known to hold something else: catalogues hold many."""
+    profiles = [_catalog(choices).profile, *known_providers.providers().values()]
+    told = [
+        p.collections[item.collection] for p in profiles if p and item.collection in p.collections
+    ]
+    return bool(told) and all(collection.sensor != sensor.id for collection in told)
 
 
 def _here(item: Item, sensor: Sensor, tile: Tile) -> bool:

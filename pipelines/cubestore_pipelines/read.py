@@ -5,6 +5,8 @@ pixels are taken as they are, window by window. Everything else is warped, from 
 with exact coordinates for every pixel; nodata never enters an interpolation.
 """
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -51,6 +53,9 @@ class Access:
     timeout: float = 30.0
     checksums: bool = True
     """Whether files on this machine's disk are held against their item's checksum."""
+
+    build: str = ""
+    """What tells a build from others in the same process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +122,23 @@ def _checked(path: str, raster: Raster, name: str) -> None:
     header.check_checksum(Path(path), raster, name)
 
 
-_KEPT: dict[str, RemoteFile] = {}
+_KEPT: dict[tuple[str, str], RemoteFile] = {}
+_OPENING: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 _MOST_KEPT = 256
 """Files whose first bytes stay in a process: the next shard of a band asks for no header."""
 
 
 def _remote(url: str, access: Access) -> RemoteFile:
-    if known := _KEPT.get(url):
-        return known
-    file = RemoteFile(url, access.sign, access.policy, access.timeout).open()
-    while len(_KEPT) >= _MOST_KEPT:
-        _KEPT.pop(next(iter(_KEPT)))
-    _KEPT[url] = file
+    """Open a remote file once a build and process; it is one version of the file throughout."""
+    key = (access.build, url)
+    with _OPENING[key]:
+        if known := _KEPT.get(key):
+            return known
+        file = RemoteFile(url, access.sign, access.policy, access.timeout).open()
+        while len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[key] = file
+    _OPENING.pop(key, None)
     return file
 
 

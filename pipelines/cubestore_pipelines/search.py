@@ -8,6 +8,7 @@ pages for ever, or repeats itself, ends in an error or is taken once.
 
 import json
 import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,9 @@ import pystac_client
 import shapely
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ReadTimeout
 from urllib3 import Retry
 
 from cubestore.sensors import Sensor
@@ -31,6 +35,9 @@ PAGE = 100
 
 MOST_ITEMS = 100_000
 """Of one search: more is an API that pages for ever, or a build nobody can review."""
+
+COUNTED = 10_000
+"""Up to so many items servers count; beyond they may estimate."""
 
 CONNECT, RETRIES = 10.0, 4
 PAUSES = 0.5
@@ -84,6 +91,20 @@ class Query:
         early = self.end is not None and item.time > self.end
         wanted = not self.collections or item.collection in self.collections
         return here and wanted and not late and not early
+
+    def enters(self, collection: Mapping[str, Any]) -> bool:
+        """Whether a collection may hold what is searched for, by its id and extent."""
+        if self.collections and collection.get("id") not in self.collections:
+            return False
+        boxes = collection.get("extent", {}).get("spatial", {}).get("bbox") or ()
+        whole = [box for box in boxes[:1] if len(box) in {4, 6}]
+        return all(self._meets(box) for box in whole)
+
+    def _meets(self, box: Sequence[float]) -> bool:
+        """Whether a box of four or six numbers has a part in the area."""
+        west, south, east, north = box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]
+        spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+        return any(self.area.intersects(shapely.box(w, south, e, north)) for w, e in spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +194,7 @@ def _documents(
         elif _searches(document):
             yield from _from_api(where, query, timeout)
         elif kind in {"Catalog", "Collection"} or "links" in document:
-            yield from documents.walk(document, address, query.collections, timeout=timeout)
+            yield from documents.walk(document, address, query.enters, timeout=timeout)
         else:
             raise _no_catalog(address, f"a JSON document of type {kind!r}")
 
@@ -223,6 +244,7 @@ def _reason(error: Exception) -> str:
 
 def _io(timeout: float) -> StacApiIO:
     """Return a session that also tries a POST again, for a search changes nothing."""
+    io = StacApiIO(timeout=(CONNECT, timeout))
     retry = Retry(
         total=RETRIES,
         backoff_factor=PAUSES,
@@ -230,7 +252,30 @@ def _io(timeout: float) -> StacApiIO:
         allowed_methods=None,
         respect_retry_after_header=True,
     )
-    return StacApiIO(max_retries=retry, timeout=(CONNECT, timeout))
+    for scheme in ("https://", "http://"):
+        io.session.mount(scheme, _Patient(timeout, max_retries=retry))
+    return io
+
+
+class _Patient(HTTPAdapter):
+    """Reads answers to their end, but not for ever, nor more than a page can be."""
+
+    def __init__(self, timeout: float, **options: Any) -> None:  # noqa: ANN401 - requests'
+        super().__init__(**options)
+        self._timeout = timeout
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override]  # noqa: ANN401 - requests'
+        """Send a request and read the whole answer."""
+        deadline = time.monotonic() + self._timeout
+        response = super().send(request, **{**options, "stream": True})
+        parts, count = [], 0
+        for part in response.iter_content(2**16):
+            parts.append(part)
+            count += len(part)
+            if time.monotonic() > deadline or count > documents.MOST_BYTES:
+                raise ReadTimeout(f"{count} bytes came in {self._timeout:g} s, and no end")
+        response._content = b"".join(parts)  # noqa: SLF001 - where requests keeps what it has read
+        return response
 
 
 def _collections(client: pystac_client.Client, where: Catalog, query: Query) -> list[str]:
@@ -274,8 +319,11 @@ def _pages(
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     """Yield the features of each page, until one brings nothing new."""
     seen: set[tuple[object, object]] = set()
+    count, matched = 0, 0
     for page in pages:
         features = page.get("features", ())
+        count += len(features)
+        matched = matched or _matched(page)
         new = {(one.get("collection"), one.get("id")) for one in features} - seen
         seen |= new
         if features and not new:
@@ -283,6 +331,18 @@ def _pages(
         if len(seen) > MOST_ITEMS:
             raise _endless(address, f"brought {len(seen)} items and has more")
         yield features
+    if count < matched <= COUNTED:
+        raise CatalogError(
+            f"The search at {address} ended after {count} of {matched} items",
+            expected="as many as it says there are",
+            remedy="run it again; if that changes nothing, report it to the provider",
+        )
+
+
+def _matched(page: Mapping[str, Any]) -> int:
+    """Return how many items the server says there are, 0 where it does not say."""
+    told = page.get("numberMatched", page.get("context", {}).get("matched"))
+    return told if isinstance(told, int) else 0
 
 
 def _endless(address: str, found: str) -> CatalogError:

@@ -39,11 +39,19 @@ class Reading:
     timeout: float = 30.0
     checksums: bool = True
     resampling: str = "nearest"
+    build: str = ""
+    """What tells this build from others in the same worker."""
 
     def access(self, scene: Scene) -> Access:
         """Return how the files of a scene may be reached."""
         sign = by_name(scene.provider, self.profile)
-        return Access(policy=self.policy, sign=sign, timeout=self.timeout, checksums=self.checksums)
+        return Access(
+            policy=self.policy,
+            sign=sign,
+            timeout=self.timeout,
+            checksums=self.checksums,
+            build=self.build,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 from cubestore_pipelines.errors import AssetError
 from cubestore_pipelines.providers import Bucket, Provider, providers
 
-AWS = "https://{bucket}.s3.{region}.amazonaws.com/{key}"
-"""The address of an object in a public bucket; buckets whose region is not known lie in us-west-2,
-as most of the open data does."""
+AWS = "https://{bucket}.s3.amazonaws.com/{key}"
+AWS_REGION = "https://{bucket}.s3.{region}.amazonaws.com/{key}"
+GOOGLE = "https://storage.googleapis.com/{bucket}/{key}"
+"""Addresses of objects in public buckets."""
 
 REGION = "us-west-2"
+"""Where requests are signed for, if nothing is told: most open data lies there."""
+
 MINUTES = 15
 
 
@@ -22,7 +25,7 @@ def signer(provider: Provider | None) -> Callable[[str], str]:
     """Return what makes the addresses of a provider's items acceptable to its servers."""
     if provider is not None and provider.sign == "planetary-computer":
         return _planetary_computer
-    return lambda url: _object(url, provider) if url.startswith("s3://") else url
+    return lambda url: _object(url, provider) if url.startswith(("s3://", "gs://")) else url
 
 
 def by_name(name: str, profile: Provider | None = None) -> Callable[[str], str]:
@@ -44,15 +47,18 @@ def _planetary_computer(url: str) -> str:
 
 
 def _object(url: str, provider: Provider | None) -> str:
-    """Return the https address of an object in S3."""
+    """Return the https address of an object in S3 or Google Cloud Storage."""
     parts = urlsplit(url)
     bucket, key = parts.netloc, parts.path.lstrip("/")
     how = provider.buckets.get(bucket, provider.s3) if provider else Bucket()
+    if parts.scheme == "gs":
+        return GOOGLE.format(bucket=bucket, key=key)
     if how.signed or how.requester_pays:
         return _presigned(bucket, key, how)
     if how.endpoint:
         return f"{how.endpoint.rstrip('/')}/{bucket}/{key}"
-    return AWS.format(bucket=bucket, key=key, region=how.region or REGION)
+    pattern = AWS_REGION if how.region else AWS
+    return pattern.format(bucket=bucket, key=key, region=how.region)
 
 
 def _presigned(bucket: str, key: str, how: Bucket) -> str:

@@ -170,6 +170,8 @@ class RemoteFile:
                 expected="the file",
                 remedy="leave the item out with --skip-item, or report it to the provider",
             )
+        if self.etag and answer.headers.get("ETag", self.etag) != self.etag:
+            raise self._changed(f"is no longer the version {self.etag}")
         if answer.status == OK and self.etag and self._whole is None and self.size:
             raise self._changed("is given whole where a range is asked for")
         return answer
@@ -182,13 +184,13 @@ class RemoteFile:
         )
 
 
-def fetch(url: str, *, timeout: float, most: int) -> bytes:
-    """Return a document whose address the user gave.
+def fetch(url: str, *, timeout: float, most: int, policy: Policy) -> bytes:
+    """Return a document, whole.
 
     Raises:
         AssetError: it is not given, or larger than ``most`` bytes.
     """
-    whole = RemoteFile(url, str, Policy(local=True), timeout)
+    whole = RemoteFile(url, str, policy, timeout)
     try:
         answer = whole._checked(_persist(url, {}, whole, most=most))  # noqa: SLF001 - the same module
     except _RefusalError as error:

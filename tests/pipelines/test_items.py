@@ -203,9 +203,7 @@ def test_an_item_without_a_place_may_be_anywhere(geometry):
         (document(asset={"proj:shape": ["all", "of it"]}), "one"),
         (document(asset={"proj:shape": 10}), "one"),
         (document(asset={"eo:bands": 7}), "one"),
-        (document(links=["self"]), "one"),
     ],
-    ids=lambda one: str(one)[-40:] if isinstance(one, str) else str(one.get("id", ""))[:10],
 )
 def test_a_broken_item_is_refused_with_its_reason(broken, reason):
     with pytest.raises(ItemError) as refusal:
@@ -213,10 +211,8 @@ def test_a_broken_item_is_refused_with_its_reason(broken, reason):
     assert reason in str(refusal.value)
 
 
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3),
-    lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=3), one, max_size=3),
-    max_leaves=5,
+ANYTHING = st.sampled_from(
+    [None, True, 0, -3, math.nan, "", "nan", "text", [], [None], ["x"], [1, "y"], {}, {"a": [None]}]
 )
 ASSET_FIELDS = ("type", "gsd", "roles", "bands", "eo:bands", "raster:bands", "nodata", "file:size")
 GRID_FIELDS = ("proj:epsg", "proj:code", "proj:wkt2", "proj:projjson", "proj:shape")

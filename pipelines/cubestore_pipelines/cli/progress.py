@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cubestore_pipelines.cli.output import size
 from cubestore_pipelines.plan import Refusal
 from cubestore_pipelines.shard import Failure, Outcome
 
@@ -22,24 +23,31 @@ class Watcher:
 
     def __init__(self, console: Console, progress: Progress | None) -> None:
         self._console, self._progress = console, progress
-        self._shards: TaskID | None = None
-        self._bytes = 0
+        self._task: TaskID | None = None
+        self._bytes = self._slots = self._of = 0
 
     def begun(self, tile: str, sensor: str, *, slots: int, shards: int) -> None:
         """Begin a bar, or tell what will be done."""
+        self._slots, self._of = 0, slots
         if self._progress is not None:
-            self._shards = self._progress.add_task(f"{tile} {sensor}", total=shards, slots=slots)
+            self._task = self._progress.add_task(f"{tile} {sensor}", total=shards, done="")
         self._console.print(f"{tile} {sensor}: {slots} slots, {shards} shards to read")
 
     def read(self, outcome: Outcome) -> None:
         """Move the bar on."""
         self._bytes += outcome.size
-        if self._progress is not None and self._shards is not None:
-            self._progress.advance(self._shards)
+        self._move(1)
 
     def committed(self, tile: str, sensor: str, item_id: str) -> None:
         """Tell of a slot."""
+        self._slots += 1
+        self._move(0)
         self._console.print(f"{tile} {sensor}: committed {item_id}")
+
+    def _move(self, shards: int) -> None:
+        if self._progress is not None and self._task is not None:
+            done = f"{self._slots}/{self._of} slots, {size(self._bytes)}"
+            self._progress.update(self._task, advance=shards, done=done)
 
     def failed(self, failure: Failure | Refusal) -> None:
         """Tell of what could not be used."""
@@ -59,7 +67,7 @@ def watched() -> Iterator[Watcher]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("shards"),
+        TextColumn("shards, {task.fields[done]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
