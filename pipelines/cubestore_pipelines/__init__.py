@@ -1,1 +1,65 @@
-"""From archives to cubes: simulated scenes and the command line; search and build to come."""
+"""From archives to cubes: search, plan, build; and the command line.
+
+    import cubestore_pipelines
+
+    cubestore_pipelines.build(
+        "STORE", catalog="earth-search", sensor="sentinel-2-l2a", tile="31UDQ",
+        datetime="2023-06/2023-08", select="least-cloudy-per-month",
+    )
+
+Every option has the name that it has on the command line.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from cubestore_pipelines import planfile as _files
+from cubestore_pipelines.build import Report
+from cubestore_pipelines.build import build as _build
+from cubestore_pipelines.choices import Choices, choices
+from cubestore_pipelines.plan import Plan
+from cubestore_pipelines.plan import plan as _plan
+
+
+def plan(store: str | Path, **options: Any) -> Plan:  # noqa: ANN401 - those of choices
+    """Return what a build would do: scenes, slots, shards, and what was refused.
+
+    Args:
+        store: path of the store; it need not be there yet.
+        options: see :func:`cubestore_pipelines.choices`.
+
+    Raises:
+        CatalogError: the catalogue cannot be searched.
+        NothingFoundError: nothing matches.
+        PlanError: choices that contradict each other.
+    """
+    return _plan(store, choices(**options))
+
+
+def build(
+    store: str | Path,
+    *,
+    plan: Plan | str | Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    **options: Any,  # noqa: ANN401 - those of choices
+) -> Report:
+    """Build or extend cubes; what is there already is left as it is.
+
+    Args:
+        store: path of the store; made where it is not there.
+        plan: a plan, or the file of one, instead of options.
+        scheduler: address of a dask scheduler; None: processes of this machine.
+        workers: how many of them; None: one a processor.
+        options: see :func:`cubestore_pipelines.choices`.
+
+    Raises:
+        LockedError: another build holds one of the cubes; says who.
+        NotWritableError: the disk is full or read-only; what was committed stays.
+    """
+    made = _plan(store, choices(**options)) if plan is None else plan
+    made = made if isinstance(made, Plan) else _files.load(made)
+    return _build(store, made, scheduler=scheduler, workers=workers)
+
+
+__all__ = ["Choices", "Plan", "Report", "build", "choices", "plan"]

@@ -16,7 +16,8 @@ import shapely
 import cubestore
 from cubestore_pipelines import cluster, planfile
 from cubestore_pipelines.build import Report, build
-from cubestore_pipelines.plan import Choices, plan
+from cubestore_pipelines.choices import Choices
+from cubestore_pipelines.plan import plan
 from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive
 from cubestore_pipelines.simulate.server import serving
 

@@ -21,12 +21,12 @@ from cubestore.grids import Tile
 from cubestore.sensors import Sensor
 from cubestore_pipelines import providers as known_providers
 from cubestore_pipelines.acquisitions import Acquisition, acquisitions
+from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.errors import ItemError, NothingFoundError, PlanError
 from cubestore_pipelines.harmonise import harmonise
 from cubestore_pipelines.items import Item
 from cubestore_pipelines.products import product as product_of
 from cubestore_pipelines.providers import Provider
-from cubestore_pipelines.read import RESAMPLING
 from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.search import Catalog, Query, Result, catalog, interval, search
 from cubestore_pipelines.select import select
@@ -38,72 +38,6 @@ AREA = 2
 """The dimension of what has an area."""
 
 Shard = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What the user wants built; saved with its result."""
-
-    catalog: str
-    """A provider's name, an address or a path."""
-
-    sensors: tuple[str, ...]
-    tiles: tuple[str, ...] = ()
-    area: shapely.Geometry | None = None
-    """In lon/lat, in parts at the antimeridian; None: the whole of the tiles."""
-
-    datetime: str = ""
-    """``A/B``, in UTC; "": all times."""
-
-    bands: tuple[str, ...] = ()
-    """Of the cubes that are created; none: the standard ones, or those that a cube has."""
-
-    max_cloud: float | None = None
-    """Percent."""
-
-    select: str = "all"
-    collections: tuple[str, ...] = ()
-    skip_items: tuple[str, ...] = ()
-    dn_offset: int | None = None
-    """The user's word on what must be added to the digital numbers."""
-
-    resampling: str = "nearest"
-    profile: str = ""
-    """Path of a profile."""
-
-    allow: tuple[str, ...] = ()
-    """Hosts and folders that items of a remote catalogue may point to."""
-
-    timeout: float = 30.0
-    """Seconds that a server may take to answer."""
-
-    checksums: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.sensors:
-            raise PlanError("No sensor", expected="--sensor", remedy="see `cubestore sensors`")
-        if not self.catalog and not self.profile:
-            raise PlanError(
-                "No catalogue", expected="--catalog, or a profile with a url", remedy="give one"
-            )
-        if not self.tiles and self.area is None:
-            raise PlanError(
-                "No place", expected="--tile, --tiles, --bbox or --aoi", remedy="give one of these"
-            )
-        if self.resampling not in RESAMPLING:
-            raise PlanError(
-                f"The resampling {self.resampling!r}",
-                expected=f"one of {', '.join(RESAMPLING)}",
-                remedy="choose one of these with --resampling",
-            )
-        try:
-            interval(self.datetime)
-        except ValueError:
-            raise PlanError(
-                f"The datetime {self.datetime!r}",
-                expected="A/B, each a year, a month, a day, a moment or ..",
-                remedy="for example --datetime 2023-06-01/2023-08-31",
-            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ import shapely
 
 from cubestore import slot
 from cubestore_pipelines.acquisitions import Acquisition
+from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.errors import PlanError
-from cubestore_pipelines.plan import Choices, CubePlan, Plan, Refusal
+from cubestore_pipelines.plan import CubePlan, Plan, Refusal
 from cubestore_pipelines.scene import Raster, Scene
 
 FORMAT = 1

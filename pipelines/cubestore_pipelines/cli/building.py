@@ -1,21 +1,20 @@
 """The verbs ``plan`` and ``build``: from a catalogue to cubes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-import shapely
 from cyclopts import Parameter
 
-from cubestore_pipelines import plan as plans
 from cubestore_pipelines import planfile
 from cubestore_pipelines.build import Report
 from cubestore_pipelines.build import build as carry_out
-from cubestore_pipelines.cli import place
+from cubestore_pipelines.choices import Choices, choices
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
 from cubestore_pipelines.cli.progress import watched
 from cubestore_pipelines.errors import PlanError
-from cubestore_pipelines.plan import Choices, Plan, Refusal
+from cubestore_pipelines.plan import Plan, Refusal
+from cubestore_pipelines.plan import plan as make_plan
 
 DONE, IN_PART = 0, 3
 
@@ -84,30 +83,7 @@ class Wanted:
 
     def choices(self) -> Choices:
         """Return the choices that the flags make."""
-        tiles = (*self.tile, *(place.tiles(self.tiles) if self.tiles else ()))
-        return Choices(
-            catalog=self.catalog,
-            sensors=_split(self.sensor),
-            tiles=_split(tiles),
-            area=self._area(),
-            datetime=self.datetime,
-            bands=_split(self.bands),
-            max_cloud=self.max_cloud,
-            select=self.select,
-            collections=_split(self.collection),
-            skip_items=self.skip_item,
-            dn_offset=self.dn_offset,
-            resampling=self.resampling,
-            profile=str(self.profile.absolute()) if self.profile else "",
-            allow=self.allow,
-            timeout=self.timeout,
-            checksums=self.checksums,
-        )
-
-    def _area(self) -> shapely.Geometry | None:
-        areas = [place.box(*self.bbox)] if self.bbox else []
-        areas += [place.area(self.aoi)] if self.aoi else []
-        return shapely.union_all(areas) if areas else None
+        return choices(**{field.name: getattr(self, field.name) for field in fields(self)})
 
 
 def plan(
@@ -129,7 +105,7 @@ def plan(
         output: the plan's file.
         json: print one JSON object.
     """
-    made = plans.plan(store, (wanted or Wanted()).choices())
+    made = make_plan(store, (wanted or Wanted()).choices())
     planfile.save(made, output)
     facts = {**made.summary(), "plan": str(output)}
     refused = [asdict(refusal) for refusal in made.refused]
@@ -177,7 +153,7 @@ def build(
 
 def _plan(store: Path, wanted: Wanted | None, file: Path | None) -> Plan:
     if file is None:
-        return plans.plan(store, (wanted or Wanted()).choices())
+        return make_plan(store, (wanted or Wanted()).choices())
     if wanted is not None and wanted != Wanted():
         raise PlanError(
             "A plan, and other choices beside it",
@@ -235,8 +211,3 @@ def _show(made: Plan) -> None:
 def _say(refusal: Refusal) -> None:
     with watched() as watcher:
         watcher.failed(refusal)
-
-
-def _split(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return words that may have been joined with commas."""
-    return tuple(part for word in words for part in word.split(",") if part)

@@ -1,0 +1,159 @@
+"""What the user wants built: one frozen thing, checked when it is made, saved with its result."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import shapely
+
+from cubestore_pipelines import place
+from cubestore_pipelines.errors import PlanError
+from cubestore_pipelines.read import RESAMPLING
+from cubestore_pipelines.search import interval
+
+Words = str | Iterable[str]
+"""One, or several; commas separate too."""
+
+File = str | PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the user wants built; saved with its result."""
+
+    catalog: str
+    """A provider's name, an address or a path."""
+
+    sensors: tuple[str, ...]
+    tiles: tuple[str, ...] = ()
+    area: shapely.Geometry | None = None
+    """In lon/lat, in parts at the antimeridian; None: the whole of the tiles."""
+
+    datetime: str = ""
+    """``A/B``, in UTC; "": all times."""
+
+    bands: tuple[str, ...] = ()
+    """Of the cubes that are created; none: the standard ones, or those that a cube has."""
+
+    max_cloud: float | None = None
+    """Percent."""
+
+    select: str = "all"
+    collections: tuple[str, ...] = ()
+    skip_items: tuple[str, ...] = ()
+    dn_offset: int | None = None
+    """The user's word on what must be added to the digital numbers."""
+
+    resampling: str = "nearest"
+    profile: str = ""
+    """Path of a profile."""
+
+    allow: tuple[str, ...] = ()
+    """Hosts and folders that items of a remote catalogue may point to."""
+
+    timeout: float = 30.0
+    """Seconds that a server may take to answer."""
+
+    checksums: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.sensors:
+            raise PlanError("No sensor", expected="--sensor", remedy="see `cubestore sensors`")
+        if not self.catalog and not self.profile:
+            raise PlanError(
+                "No catalogue", expected="--catalog, or a profile with a url", remedy="give one"
+            )
+        if not self.tiles and self.area is None:
+            raise PlanError(
+                "No place", expected="--tile, --tiles, --bbox or --aoi", remedy="give one of these"
+            )
+        if self.resampling not in RESAMPLING:
+            raise PlanError(
+                f"The resampling {self.resampling!r}",
+                expected=f"one of {', '.join(RESAMPLING)}",
+                remedy="choose one of these with --resampling",
+            )
+        try:
+            interval(self.datetime)
+        except ValueError:
+            raise PlanError(
+                f"The datetime {self.datetime!r}",
+                expected="A/B, each a year, a month, a day, a moment or ..",
+                remedy="for example --datetime 2023-06-01/2023-08-31",
+            ) from None
+
+
+def choices(  # noqa: PLR0913 - the options of the command line
+    *,
+    catalog: str = "",
+    sensor: Words = (),
+    tile: Words = (),
+    tiles: File | None = None,
+    bbox: Sequence[float] | None = None,
+    aoi: File | shapely.Geometry | None = None,
+    datetime: str = "",
+    bands: Words = (),
+    max_cloud: float | None = None,
+    select: str = "all",
+    collection: Words = (),
+    skip_item: Words = (),
+    dn_offset: int | None = None,
+    resampling: str = "nearest",
+    profile: File | None = None,
+    allow: Words = (),
+    timeout: float = 30.0,
+    checksums: bool = True,
+) -> Choices:
+    """Return the choices that the options of the command line make.
+
+    Args:
+        catalog: a provider (planetary-computer, earth-search, usgs, linz, cdse), or the URL or
+            path of a STAC API, catalogue, ItemCollection, item, folder or stac-geoparquet file.
+        sensor: one or several ids.
+        tile: one or several ids.
+        tiles: a file of tiles.
+        bbox: west, south, east, north in degrees; west > east crosses the antimeridian.
+        aoi: a vector file, or a geometry in lon/lat.
+        datetime: ``A/B`` in UTC.
+        bands: of the cubes that are created.
+        max_cloud: percent.
+        select: the rule of selection.
+        collection: where to search.
+        skip_item: ids of items to leave out.
+        dn_offset: Sentinel-2: what must be added to the digital numbers.
+        resampling: of pixels that are not the cube's own.
+        profile: a YAML file.
+        allow: hosts and folders, not public, that items of a remote catalogue may point to.
+        timeout: seconds that a server may take to answer.
+        checksums: hold files on this machine against the checksums of their items.
+
+    Raises:
+        PlanError: choices that contradict each other, or make no sense.
+    """
+    areas = [place.box(*bbox)] if bbox is not None else []
+    if aoi is not None:
+        areas.append(aoi if isinstance(aoi, shapely.Geometry) else place.area(Path(aoi)))
+    return Choices(
+        catalog=catalog,
+        sensors=_words(sensor),
+        tiles=(*_words(tile), *(place.tiles(Path(tiles)) if tiles is not None else ())),
+        area=shapely.union_all(areas) if areas else None,
+        datetime=datetime,
+        bands=_words(bands),
+        max_cloud=max_cloud,
+        select=select,
+        collections=_words(collection),
+        skip_items=_words(skip_item),
+        dn_offset=dn_offset,
+        resampling=resampling,
+        profile="" if profile is None else str(Path(profile).absolute()),
+        allow=_words(allow),
+        timeout=timeout,
+        checksums=checksums,
+    )
+
+
+def _words(given: Words) -> tuple[str, ...]:
+    words = (given,) if isinstance(given, str) else given
+    return tuple(part for word in words for part in word.split(",") if part)
