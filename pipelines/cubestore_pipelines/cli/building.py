@@ -18,7 +18,11 @@ from cubestore_pipelines.plan import plan as make_plan
 
 DONE, IN_PART = 0, 3
 
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+Words = Annotated[tuple[str, ...], Parameter(negative="")]
+"""An option that is given once for each word."""
+
+Series = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+"""An option that takes all words up to the next one."""
 
 
 @Parameter(name="*")
@@ -39,7 +43,7 @@ class Wanted:
     tiles: Path | None = None
     """A file of tiles: one a line, or a vector file."""
 
-    bbox: tuple[float, float, float, float] | None = None
+    bbox: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None
     """West, south, east and north in degrees; west > east crosses the antimeridian."""
 
     aoi: Path | None = None
@@ -48,7 +52,7 @@ class Wanted:
     datetime: str = ""
     """A/B in UTC, each a year, month, day, moment or .. for open."""
 
-    bands: Words = ()
+    bands: Series = ()
     """Bands of the cubes that are created; without it the sensor's standard ones."""
 
     max_cloud: float | None = None
