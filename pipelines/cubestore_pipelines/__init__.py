@@ -17,8 +17,23 @@ from cubestore_pipelines import planfile as _files
 from cubestore_pipelines.build import Report
 from cubestore_pipelines.build import build as _build
 from cubestore_pipelines.choices import Choices, choices
+from cubestore_pipelines.items import Item
 from cubestore_pipelines.plan import Plan
+from cubestore_pipelines.plan import find as _find
 from cubestore_pipelines.plan import plan as _plan
+
+
+def search(**options: Any) -> list[Item]:  # noqa: ANN401 - those of choices
+    """Return the items that a plan would choose from, by time.
+
+    Args:
+        options: see :func:`cubestore_pipelines.choices`.
+
+    Raises:
+        CatalogError: the catalogue cannot be searched.
+        NothingFoundError: nothing matches.
+    """
+    return _find(choices(**options))
 
 
 def plan(store: str | Path, **options: Any) -> Plan:  # noqa: ANN401 - those of choices
@@ -62,4 +77,4 @@ def build(
     return _build(store, made, scheduler=scheduler, workers=workers)
 
 
-__all__ = ["Choices", "Plan", "Report", "build", "choices", "plan"]
+__all__ = ["Choices", "Plan", "Report", "build", "choices", "plan", "search"]

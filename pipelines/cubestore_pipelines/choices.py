@@ -126,7 +126,7 @@ def choices(  # noqa: PLR0913 - the options of the command line
         profile: a YAML file.
         allow: hosts and folders, not public, that items of a remote catalogue may point to.
         timeout: seconds that a server may take to answer.
-        checksums: hold files on this machine against the checksums of their items.
+        checksums: hold files on this machine, and small ones, against their items' checksums.
 
     Raises:
         PlanError: choices that contradict each other, or make no sense.

@@ -1,6 +1,7 @@
 """What a file's header says, held against what its item declares. No pixel is believed before."""
 
 import hashlib
+import io
 import math
 from functools import cache
 from pathlib import Path
@@ -129,8 +130,8 @@ def check_size(source: Path | RemoteFile, raster: Raster, name: str) -> None:
         raise _contradiction(name, f"a file of {found} bytes", f"{raster.size}")
 
 
-def check_checksum(path: Path, raster: Raster, name: str) -> None:
-    """Refuse a file of another checksum than its item declares.
+def check_checksum(source: Path | RemoteFile, raster: Raster, name: str) -> None:
+    """Refuse a file of another checksum than its item declares; it is read whole.
 
     Raises:
         HeaderError: it is.
@@ -140,11 +141,17 @@ def check_checksum(path: Path, raster: Raster, name: str) -> None:
     if code not in HASHES:
         return
     try:
-        with path.open("rb") as file:
+        with _opened(source) as file:
             found = hashlib.file_digest(file, HASHES[code]).hexdigest()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise AssetError(
             f"{name} cannot be read: {error.strerror}", expected="a file", remedy=REMEDY
         ) from None
     if found != digest:
         raise _contradiction(name, f"a file whose {HASHES[code]} is {found}", digest)
+
+
+def _opened(source: Path | RemoteFile) -> io.BytesIO | io.BufferedReader:
+    if isinstance(source, RemoteFile):
+        return io.BytesIO(source.keep())
+    return source.open("rb")

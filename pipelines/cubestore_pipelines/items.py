@@ -78,6 +78,17 @@ class Item:
     properties: Json
     geometry: shapely.Geometry | None
     assets: Mapping[str, Asset]
+    document: Json
+    """As it was read, unsigned."""
+
+    def portable(self) -> dict[str, Any]:
+        """Return the item as JSON that may lie elsewhere: with absolute addresses."""
+        assets = {
+            key: {**told, "href": self.assets[key].href}
+            for key, told in self.document["assets"].items()
+            if key in self.assets
+        }
+        return {**self.document, "assets": assets}
 
     def text(self, *names: str) -> str:
         """Return the first of some properties that is there, as text, or ""."""
@@ -118,6 +129,7 @@ def parse(document: Json, *, base: str = "") -> Item:
         properties=properties,
         geometry=_geometry(document),
         assets={key: _asset(name, key, asset, properties, url) for key, asset in _assets(assets)},
+        document=document,
     )
 
 

@@ -130,6 +130,24 @@ def plan(store: str | Path, choices: Choices) -> Plan:
     return Plan(choices=choices, cubes=tuple(made), refused=tuple(dict.fromkeys(refused)))
 
 
+def find(choices: Choices) -> list[Item]:
+    """Return the items of a catalogue that a plan would choose from, by time.
+
+    Raises:
+        CatalogError: the catalogue cannot be searched.
+        NothingFoundError: nothing matches.
+    """
+    found: dict[tuple[str, str], Item] = {}
+    for sensor in map(cubestore.sensor, choices.sensors):
+        for tiles in _batches(_tiles(choices, sensor)):
+            for item in _search(choices, sensor, tiles).items:
+                if any(_here(item, sensor, tile) for tile in tiles):
+                    found[item.collection, item.id] = item
+    if not found:
+        raise _nothing(choices)
+    return sorted(found.values(), key=lambda item: (item.time, item.id))
+
+
 def _nothing(choices: Choices) -> NothingFoundError:
     return NothingFoundError(
         f"{choices.catalog} has no item of {', '.join(choices.sensors)} there and then",

@@ -39,6 +39,9 @@ source pixel for one in forty."""
 PADDING = 8
 """Pixels of the source read around what a warp needs: cubic looks two further, times its scale."""
 
+SMALL = 2**22
+"""Bytes of a remote file that is fetched whole, where its item has a checksum."""
+
 RESAMPLING = ("nearest", "bilinear", "cubic", "average")
 
 Pixels = NDArray[Any]
@@ -52,7 +55,8 @@ class Access:
     sign: Callable[[str], str] = field(default=str)
     timeout: float = 30.0
     checksums: bool = True
-    """Whether files on this machine's disk are held against their item's checksum."""
+    """Whether files are held against their item's checksum: those on this machine's disk, and
+    small ones."""
 
     build: str = ""
     """What tells a build from others in the same process."""
@@ -109,6 +113,8 @@ def _source(raster: Raster, access: Access, name: str) -> Path | RemoteFile:
     if path is None:
         remote = _remote(raster.href, access)
         header.check_size(remote, raster, name)
+        if access.checksums and raster.checksum and remote.size <= SMALL:
+            header.check_checksum(remote, raster, name)
         return remote
     header.check_size(path, raster, name) if path.exists() else None
     if access.checksums and raster.checksum:

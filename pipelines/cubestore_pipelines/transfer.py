@@ -125,6 +125,12 @@ class RemoteFile:
             parts[k].append(data)
         return [part[0] if len(part) == 1 else b"".join(part) for part in parts]
 
+    def keep(self) -> bytes:
+        """Return the whole file, and read from it what is asked for later."""
+        if self._whole is None:
+            self._whole = self.read([(0, self.size)])[0]
+        return self._whole
+
     def _piece(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
         if offset >= end:

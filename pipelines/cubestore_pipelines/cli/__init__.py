@@ -30,6 +30,7 @@ VERBS = (
     demo.demo,
     facts.sensors,
     facts.tiles,
+    building.search,
     building.plan,
     building.build,
     stores.info,

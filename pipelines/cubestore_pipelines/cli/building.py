@@ -1,6 +1,7 @@
-"""The verbs ``plan`` and ``build``: from a catalogue to cubes."""
+"""The verbs ``search``, ``plan`` and ``build``: from a catalogue to cubes."""
 
 from dataclasses import asdict, dataclass, fields
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from cubestore_pipelines.choices import Choices, choices
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
 from cubestore_pipelines.cli.progress import watched
 from cubestore_pipelines.errors import PlanError
-from cubestore_pipelines.plan import Plan, Refusal
+from cubestore_pipelines.plan import Plan, Refusal, find
 from cubestore_pipelines.plan import plan as make_plan
 
 DONE, IN_PART = 0, 3
@@ -83,11 +84,46 @@ class Wanted:
     """Seconds that a server may take to answer."""
 
     checksums: bool = True
-    """Hold files on this machine against the checksums of their items."""
+    """Hold files against the checksums of their items: those on this machine, and small ones."""
 
     def choices(self) -> Choices:
         """Return the choices that the flags make."""
         return choices(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+
+def search(
+    wanted: Wanted | None = None,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    json: Json = False,
+) -> None:
+    """List the items of a catalogue that a build would choose from.
+
+    Example: cubestore search --catalog earth-search --sensor sentinel-2-l2a --tile 31UDQ
+    --datetime 2023-06
+
+    Args:
+        wanted: what to look for, and where.
+        output: write them to this file, an ItemCollection that --catalog takes.
+        json: print one JSON object.
+    """
+    found = find((wanted or Wanted()).choices())
+    if output is not None:
+        collection = {"type": "FeatureCollection", "features": [i.portable() for i in found]}
+        output.write_text(dumps(collection), encoding="utf-8")
+    rows = [
+        {
+            "time": f"{item.time:%Y-%m-%dT%H:%M:%SZ}",
+            "item": item.id,
+            "collection": item.collection,
+            "cloud_cover": item.properties.get("eo:cloud_cover"),
+        }
+        for item in found
+    ]
+    if json:
+        show_json({"items": rows})
+    else:
+        show_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def plan(
