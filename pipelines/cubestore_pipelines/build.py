@@ -122,9 +122,16 @@ class _Nobody:
 def _note_refusals(store: Store, plan: Plan, report: Report, told: Watcher) -> None:
     for refusal in plan.refused:
         told.failed(refusal)
-        if refusal.tile:
-            ledger.record(cube_at(store.path, refusal.tile, refusal.sensor), [refusal])
+        for tile, sensor in _concerned(plan, refusal):
+            ledger.record(cube_at(store.path, tile, sensor), [refusal])
     report.failures += plan.refused
+
+
+def _concerned(plan: Plan, refusal: Refusal) -> list[tuple[str, str]]:
+    """Return the cubes that lack an item; which, nobody knows of one that could not be read."""
+    if refusal.tile:
+        return [(refusal.tile, refusal.sensor)]
+    return [(one.tile, one.sensor) for one in plan.cubes]
 
 
 def _cube(store: Store, one: CubePlan) -> Cube:
@@ -198,7 +205,10 @@ class _Build:
             left_to_do(acquisition, self.one.shards, there, self.cube.tile)
             for acquisition in self.one.acquisitions
         ]
-        self.report.unchanged += sum(not job.shards for job in jobs)
+        for job in jobs:
+            if job.problem:
+                self._fail(_conflict(job))
+        self.report.unchanged += sum(not job.shards and not job.problem for job in jobs)
         return [job for job in jobs if job.shards]
 
     def _carry_out(self, writer: Writer, jobs: Sequence[Job]) -> None:
@@ -288,6 +298,17 @@ class _Build:
         self.report.failures.append(failure)
         ledger.record(self.cube, [failure])
         self.told.failed(failure)
+
+
+def _conflict(job: Job) -> Failure:
+    """Refuse what the cube cannot tell from what it has."""
+    return Failure(
+        item=job.acquisition.item_id,
+        asset="",
+        found=job.problem,
+        expected="another id for another processing, by which one slot can supersede the other",
+        remedy="leave the item out with --skip-item, or build into another store",
+    )
 
 
 def _contradiction(slot: _Slot) -> Failure | None:

@@ -37,6 +37,12 @@ AT_ONCE = 50
 AREA = 2
 """The dimension of what has an area."""
 
+AROUND = 1.0
+"""Degrees about a tile within which its CRS is used: what lies further off is none of its."""
+
+METRES_A_DEGREE = 110_000.0
+"""Of latitude; of WGS 84 it has 110,574 at the equator and more elsewhere."""
+
 Shard = tuple[int, int]
 
 
@@ -140,8 +146,9 @@ def find(choices: Choices) -> list[Item]:
     found: dict[tuple[str, str], Item] = {}
     for sensor in map(cubestore.sensor, choices.sensors):
         for tiles in _batches(_tiles(choices, sensor)):
+            grounds = [_Ground(sensor, tile, choices.area) for tile in tiles]
             for item in _search(choices, sensor, tiles).items:
-                if any(_here(item, sensor, tile) for tile in tiles):
+                if any(ground.shows(item) for ground in grounds):
                     found[item.collection, item.id] = item
     if not found:
         raise _nothing(choices)
@@ -181,14 +188,13 @@ def _search(choices: Choices, sensor: Sensor, tiles: Sequence[Tile]) -> Result:
     start, end = interval(choices.datetime)
     area = shapely.union_all([tile.footprint for tile in tiles])
     if choices.area is not None:
-        area = shapely.intersection(choices.area, area)
+        area = shapely.intersection(_widened(choices.area, sensor), area)
     query = Query(
         sensor=sensor,
         area=area,
         start=start,
         end=end,
         collections=choices.collections,
-        max_cloud=choices.max_cloud,
     )
     return search(_catalog(choices), query, timeout=choices.timeout)
 
@@ -197,10 +203,10 @@ def _cube_plan(
     store: str | Path, choices: Choices, sensor: Sensor, tile: Tile, items: Iterable[Item]
 ) -> tuple[CubePlan, list[Refusal]]:
     bands = _bands(store, choices, sensor, tile)
-    shards = tuple(_shards(layout.geobox(sensor, tile), choices.area))
+    ground = _Ground(sensor, tile, choices.area)
     scenes, refused = [], []
     for item in items:
-        if item.id in choices.skip_items or not _here(item, sensor, tile):
+        if item.id in choices.skip_items or not ground.shows(item):
             continue
         if _of_other_sensor(item, sensor, choices):
             continue
@@ -209,11 +215,13 @@ def _cube_plan(
         except ItemError as error:
             refused.append(_refusal(item.id, error))
     scenes, lacking = _with_masks(scenes)
-    chosen = select(
-        acquisitions(scenes, tile) if shards else [], choices.select, max_cloud=choices.max_cloud
-    )
+    chosen = select(acquisitions(scenes, tile), choices.select, max_cloud=choices.max_cloud)
     one = CubePlan(
-        tile=tile.id, sensor=sensor.id, bands=bands, shards=shards, acquisitions=tuple(chosen)
+        tile=tile.id,
+        sensor=sensor.id,
+        bands=bands,
+        shards=ground.shards,
+        acquisitions=tuple(chosen),
     )
     return one, refused + lacking
 
@@ -225,14 +233,6 @@ def _of_other_sensor(item: Item, sensor: Sensor, choices: Choices) -> bool:
         p.collections[item.collection] for p in profiles if p and item.collection in p.collections
     ]
     return bool(told) and all(collection.sensor != sensor.id for collection in told)
-
-
-def _here(item: Item, sensor: Sensor, tile: Tile) -> bool:
-    """Whether an item may have pixels on a tile: cut to it, or to none and meeting it."""
-    cut_to = product_of(sensor).facts(item).get("tile", "")
-    if cut_to:
-        return bool(cut_to == tile.id)
-    return item.geometry is None or item.geometry.intersects(tile.footprint)
 
 
 def _harmonised(item: Item, sensor: Sensor, bands: Sequence[str], choices: Choices) -> Scene:
@@ -282,27 +282,43 @@ def _bands(store: str | Path, choices: Choices, sensor: Sensor, tile: Tile) -> t
     return there
 
 
-def _shards(grid: GeoBox, area: shapely.Geometry | None) -> Iterator[Shard]:
-    """Yield the shards that an area has a part in; an area is widened to whole shards."""
-    rows, columns = (-(-size // layout.SHARD) for size in grid.shape)
-    wanted = None if area is None else _in_crs(area, grid)
-    for row, column in product(range(rows), range(columns)):
-        box = shapely.box(*shard_grid(grid, (row, column)).boundingbox.bbox)
-        if wanted is None or _share(wanted, box):
-            yield row, column
+class _Ground:
+    """What of a tile is built: whole shards, however small the area."""
+
+    def __init__(self, sensor: Sensor, tile: Tile, area: shapely.Geometry | None) -> None:
+        self._sensor, self._tile = sensor, tile
+        self._grid = layout.geobox(sensor, tile)
+        boxes = dict(self._boxes())
+        wanted = None if area is None else self._in_crs(area)
+        self.shards = tuple(s for s, box in boxes.items() if wanted is None or _share(wanted, box))
+        self._built = shapely.union_all([boxes[shard] for shard in self.shards])
+
+    def shows(self, item: Item) -> bool:
+        """Whether an item may have pixels here: cut to this tile or none, and meeting a shard."""
+        cut_to = product_of(self._sensor).facts(item).get("tile", "")
+        if not self.shards or cut_to not in {"", self._tile.id}:
+            return False
+        return item.geometry is None or _share(self._in_crs(item.geometry), self._built)
+
+    def _boxes(self) -> Iterator[tuple[Shard, shapely.Geometry]]:
+        rows, columns = (-(-size // layout.SHARD) for size in self._grid.shape)
+        for shard in product(range(rows), range(columns)):
+            yield shard, shapely.box(*shard_grid(self._grid, shard).boundingbox.bbox)
+
+    def _in_crs(self, geometry: shapely.Geometry) -> shapely.Geometry:
+        """Return a geometry in the tile's CRS, its edges bent as they are on the ground."""
+        near = shapely.intersection(geometry, shapely.buffer(self._tile.footprint, AROUND))
+        if near.is_empty:
+            return near
+        return Geometry(near, "EPSG:4326").to_crs(str(self._grid.crs), resolution=0.05).geom
 
 
-def _in_crs(area: shapely.Geometry, grid: GeoBox) -> shapely.Geometry:
-    """Return an area in the grid's CRS, its edges bent as they are on the ground."""
-    near = shapely.intersection(area, _around(grid))
-    if near.is_empty:
-        return near
-    return Geometry(near, "EPSG:4326").to_crs(str(grid.crs), resolution=0.05).geom
-
-
-def _around(grid: GeoBox) -> shapely.Geometry:
-    """Return what of the Earth the grid's CRS shows well: a degree more than the grid."""
-    return shapely.buffer(grid.geographic_extent.geom, 1.0)
+def _widened(area: shapely.Geometry, sensor: Sensor) -> shapely.Geometry:
+    """Return an area with what may lie in a shard with it, and more."""
+    _, south, _, north = area.bounds
+    narrowest = math.cos(math.radians(min(89.0, max(abs(south), abs(north)))))
+    across = math.sqrt(2) * layout.SHARD * sensor.gsd / METRES_A_DEGREE
+    return shapely.buffer(area, across / narrowest)
 
 
 def _share(area: shapely.Geometry, box: shapely.Geometry) -> bool:

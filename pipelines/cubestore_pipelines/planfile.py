@@ -13,7 +13,6 @@ from typing import Any
 
 import shapely
 
-from cubestore import slot
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.errors import PlanError
@@ -27,13 +26,25 @@ def save(made: Plan, path: str | Path) -> None:
     """Write a plan to a file.
 
     Raises:
-        SlotError: an item's address carries a signature or a token.
+        PlanError: an item's address carries a signature or a token.
     """
     document = {"cubestore:plan": FORMAT, "summary": made.summary(), **_jsonable(made)}
     for one in made.cubes:
         for scene in one.scenes:
-            slot.refuse_tokens(scene.url)
+            _refuse_signed(scene)
     Path(path).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _refuse_signed(scene: Scene) -> None:
+    """Refuse addresses that are signed already: a plan outlives them, and tells them to others."""
+    rasters = (*scene.bands.values(), *scene.layers.values())
+    addresses = [scene.url, *(raster.href for raster in rasters)]
+    if any("?" in address for address in addresses if "://" in address):
+        raise PlanError(
+            f"The addresses of item {scene.item_id} carry a query: a signature or a token",
+            expected="addresses as the catalogue has them",
+            remedy="search without signing: a build signs by itself",
+        )
 
 
 def load(path: str | Path) -> Plan:

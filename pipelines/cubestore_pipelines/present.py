@@ -90,6 +90,9 @@ class Job:
     reason: str = ""
     """Why nothing is to be done, or ""."""
 
+    problem: str = ""
+    """Why nothing can be done, or ""."""
+
 
 def held(cube: Cube) -> list[Held]:
     """Return the slots of a cube, in its order."""
@@ -163,24 +166,33 @@ def left_to_do(
     acquisition: Acquisition, shards: Sequence[Shard], there: Sequence[Held], tile: Tile
 ) -> Job:
     """Return what is to be done for an acquisition, in a cube that holds ``there``."""
-    same = [one for one in there if one.item_id == acquisition.item_id]
-    if same and same[-1].superseded:
-        return Job(acquisition=acquisition, shards=(), reason="superseded by a newer slot")
-    if same:
-        return _fill(acquisition, shards, same[-1], "there already")
     wanted = {part(s): _rank(s) for s in acquisition.scenes}
+    if same := [one for one in there if one.item_id == acquisition.item_id]:
+        return _of_same_id(acquisition, shards, same[-1], wanted)
     for one in reversed(_related(acquisition, wanted, there, tile)):
         if all(one.parts.get(key, ((), "")) >= rank for key, rank in wanted.items()):
             known = all(one.parts[key] == rank for key, rank in wanted.items())
-            whole = known and one.parts.keys() == wanted.keys()
-            reason = "there already, under another id" if known else "the cube's is newer"
-            if whole:
-                return _fill(acquisition, shards, one, reason)
-            return Job(acquisition=acquisition, shards=(), reason=reason)
+            if known:
+                return _fill(acquisition, shards, one, "there already")
+            return Job(acquisition=acquisition, shards=(), reason="the cube's is newer")
         if one.parts.keys() <= wanted.keys():
             together = tuple(sorted({*shards, *one.asked}))
             return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
     return Job(acquisition=acquisition, shards=tuple(sorted(shards)))
+
+
+def _of_same_id(
+    acquisition: Acquisition,
+    shards: Sequence[Shard],
+    one: Held,
+    wanted: Mapping[tuple[str, ...], Rank],
+) -> Job:
+    if one.superseded:
+        return Job(acquisition=acquisition, shards=(), reason="superseded by a newer slot")
+    if any(rank > one.parts.get(key, rank) for key, rank in wanted.items()):
+        problem = f"{acquisition.item_id} was processed again under the id that the cube has"
+        return Job(acquisition=acquisition, shards=(), problem=problem)
+    return _fill(acquisition, shards, one, "there already")
 
 
 def _fill(acquisition: Acquisition, shards: Sequence[Shard], one: Held, reason: str) -> Job:

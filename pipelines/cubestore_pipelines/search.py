@@ -7,7 +7,6 @@ pages for ever, or repeats itself, ends in an error or is taken once.
 """
 
 import json
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +80,6 @@ class Query:
 
     collections: tuple[str, ...] = ()
     """Where the user names them."""
-
-    max_cloud: float | None = None
 
     def matches(self, item: Item) -> bool:
         """Whether an item lies in the area and the time."""
@@ -164,12 +161,12 @@ def _moments(text: str) -> tuple[datetime, datetime]:
         moment = datetime.fromisoformat(text)
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
         return moment, moment
-    year, month, day = (*map(int, parts), 0, 0)[:3]
-    first = datetime(year, month or 1, day or 1, tzinfo=UTC)
-    if day:
+    year, month, day = (*map(int, parts), 1, 1)[:3]
+    first = datetime(year, month, day, tzinfo=UTC)
+    if len(parts) == len(("year", "month", "day")):
         following = first + timedelta(days=1)
     else:
-        months = year * 12 + (month or 12)
+        months = year * 12 + (month if len(parts) > 1 else 12)
         following = datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
     return first, following - timedelta(microseconds=1)
 
@@ -222,7 +219,6 @@ def _from_api(
             collections=_collections(client, where, query) or None,
             intersects=json.loads(shapely.to_geojson(query.area)),
             datetime=_datetime(query),
-            query=_cloud(client, query),
             limit=PAGE,
         )
         for page in _pages(asked.pages_as_dicts(), where.address):
@@ -302,16 +298,6 @@ def _datetime(query: Query) -> str | None:
         end.isoformat().replace("+00:00", "Z") if end else ".." for end in (query.start, query.end)
     ]
     return None if ends == ["..", ".."] else "/".join(ends)
-
-
-def _cloud(client: pystac_client.Client, query: Query) -> dict[str, Any] | None:
-    """Let the server leave out clouds where it can; what is unknown is asked for elsewhere."""
-    asked = query.max_cloud is not None and not math.isnan(query.max_cloud)
-    return (
-        {"eo:cloud_cover": {"lte": query.max_cloud}}
-        if asked and client.conforms_to("QUERY")
-        else None
-    )
 
 
 def _pages(
