@@ -75,19 +75,34 @@ def part(scene: Scene) -> tuple[str, ...]:
     """Return what a scene has in common with itself in other spellings and processings."""
     if scene.datatake and scene.sensing_start:
         return scene.platform, scene.datatake, scene.sensing_start
-    if scene.datatake:
-        return scene.platform, scene.datatake
     return (scene.item_id,)
 
 
 def newest(scenes: Iterable[Scene]) -> Iterator[Scene]:
     """Yield each part of each datatake once, in its newest processing."""
     known: dict[Hashable, Scene] = {}
-    for scene in scenes:
+    for scene in _products(scenes):
         key = (part(scene), scene.tile)
         if key not in known or _rank(scene) > _rank(known[key]):
             known[key] = scene
     yield from known.values()
+
+
+def _products(scenes: Iterable[Scene]) -> Iterator[Scene]:
+    """Yield each product once: an item that does not tell its datastrip may be one that does."""
+    told: set[Hashable] = set()
+    for scene in sorted(scenes, key=lambda one: (not one.sensing_start, one.item_id)):
+        key = (
+            scene.platform,
+            scene.datatake,
+            scene.processing_baseline,
+            scene.generated,
+            scene.tile,
+        )
+        if scene.sensing_start:
+            told.add(key)
+        if scene.sensing_start or key not in told:
+            yield scene
 
 
 def _rank(scene: Scene) -> tuple[tuple[int, ...], str, str]:

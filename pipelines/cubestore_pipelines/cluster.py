@@ -50,7 +50,7 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=MEMORY,
-                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             ) as cluster,
             Client(cluster) as here,
         ):

@@ -68,10 +68,16 @@ def base(feature: Json, collection: str) -> str:
 
     They were written where the item lay by itself, if it says where that was.
     """
-    links = feature.get("links") or ()
-    urls = (str(link.get("href", "")) for link in links if link.get("rel") == "self")
+    listed = links(feature) if isinstance(feature, Mapping) else []
+    urls = (str(link.get("href", "")) for link in listed if link.get("rel") == "self")
     own = next(urls, "")
     return own if "://" in own and "://" in collection else collection
+
+
+def links(document: Json) -> list[Json]:
+    """Return the links of a document, those that are any."""
+    listed = document.get("links")
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def folder(path: Path) -> Iterator[tuple[Json, str]]:
@@ -153,7 +159,7 @@ def walk(
 
 
 def _links(parent: Json, place: str) -> Iterator[tuple[str, str]]:
-    for link in parent.get("links") or ():
+    for link in links(parent):
         if link.get("rel") in {"child", "item"} and link.get("href"):
             yield link["rel"], urldefrag(resolve(place, link["href"]))[0]
 

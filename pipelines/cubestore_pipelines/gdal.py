@@ -66,7 +66,9 @@ def opened(source: Path | RemoteFile, name: str) -> Iterator[DatasetReader]:
     """
     driver = _driver(_first_bytes(source), name)
     resource = _Files(source) if isinstance(source, RemoteFile) else None
-    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+    # Threads of GDAL's own do not know the remote file: they would leave pixels as memory had them.
+    single = {"GDAL_NUM_THREADS": "1"}
+    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"} | single
     try:
         with rasterio.Env(**options), _open(source, driver, resource) as dataset:
             _refuse_bomb(dataset, name)

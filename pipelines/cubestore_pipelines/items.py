@@ -110,6 +110,7 @@ def parse(document: Json, *, base: str = "") -> Item:
     Raises:
         ItemError: it is none, or its time or its CRS cannot be understood.
     """
+    document = document if isinstance(document, Mapping) else {}
     name = document.get("id")
     properties, assets = document.get("properties"), document.get("assets")
     if not isinstance(name, str) or not isinstance(properties, dict) or not assets:
@@ -118,6 +119,19 @@ def parse(document: Json, *, base: str = "") -> Item:
             expected="an id, properties and assets",
             remedy="look at what the catalogue serves there",
         )
+    try:
+        return _item(document, name, properties, assets, base)
+    except (TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ItemError):
+            raise
+        raise ItemError(
+            f"Item {name} has a field of another kind than STAC has: {error}",
+            expected="numbers, texts and lists where STAC has them",
+            remedy="leave the item out with --skip-item, or report it to the provider",
+        ) from None
+
+
+def _item(document: Json, name: str, properties: Json, assets: object, base: str) -> Item:
     url = base or _self(document)
     start, end = _times(name, properties)
     return Item(

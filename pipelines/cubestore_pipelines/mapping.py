@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cubestore.sensors import Band, Layer, Sensor
 from cubestore_pipelines.errors import ItemError
 from cubestore_pipelines.items import Asset, BandInfo, Item
+from cubestore_pipelines.products import PRODUCTS
 from cubestore_pipelines.providers import ANY, Collection, Provider, Source, providers
 
 MASKS = {"SCL": "sentinel-2-l2a", "QA_PIXEL": "landsat-c2-l2"}
@@ -45,6 +46,12 @@ def mapping(item: Item, sensor: Sensor, profile: Provider | None) -> Mapping:
     for provider, collection in _built_in(item, sensor):
         if _fits(item, collection):
             return Mapping(provider, collection)
+    if not _tells(item, sensor):
+        raise ItemError(
+            f"Item {item.id} is of collection {item.collection!r}",
+            expected=f"one that is known to hold {sensor.id}",
+            remedy="map the collection with --profile, if that is what it holds",
+        )
     return Mapping(None, _by_names(item, sensor))
 
 
@@ -68,15 +75,25 @@ def locate(item: Item, sources: Collection, name: str) -> tuple[Asset, int]:
 
 
 def _built_in(item: Item, sensor: Sensor) -> Iterator[tuple[Provider, Collection]]:
-    """Yield the built-in collections of a sensor, those of the item's name first."""
+    """Yield the built-in collections of a sensor: those of the item's server and name first.
+
+    Others are tried where the sensor's items tell of themselves what product they are.
+    """
+    addresses = [asset.href for asset in item.assets.values()]
     known = [
-        (name != item.collection, provider, collection)
+        (not provider.serves(addresses), name != item.collection, provider, collection)
         for provider in providers().values()
         for name, collection in provider.collections.items()
         if collection.sensor == sensor.id and name != ANY
     ]
-    for _, provider, collection in sorted(known, key=lambda one: one[0]):
-        yield provider, collection
+    for _, other, provider, collection in sorted(known, key=lambda one: one[:2]):
+        if not other or _tells(item, sensor):
+            yield provider, collection
+
+
+def _tells(item: Item, sensor: Sensor) -> bool:
+    """Whether an item of a collection that nobody knows tells what product it is."""
+    return sensor.id in PRODUCTS or item.collection.lower() == sensor.id
 
 
 def _fits(item: Item, collection: Collection) -> bool:

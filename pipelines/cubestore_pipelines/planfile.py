@@ -101,7 +101,7 @@ def _jsonable_scene(scene: Scene) -> dict[str, Any]:
 
 def _filled(raster: Mapping[str, Any]) -> dict[str, Any]:
     nodata = raster["nodata"]
-    spelled = {"nodata": "nan"} if isinstance(nodata, float) and math.isnan(nodata) else {}
+    spelled = {} if nodata is None or math.isfinite(nodata) else {"nodata": str(nodata)}
     return {k: v for k, v in {**raster, **spelled}.items() if v not in (None, "", ())}
 
 
@@ -139,5 +139,6 @@ def _parsed_scene(told: Mapping[str, Any]) -> Scene:
 
 def _parsed_raster(told: Mapping[str, Any]) -> Raster:
     lists = {name: tuple(told[name]) for name in ("transform", "shape") if name in told}
-    nodata = {"nodata": math.nan} if told.get("nodata") == "nan" else {}
+    spelled = isinstance(told.get("nodata"), str)
+    nodata = {"nodata": float(told["nodata"])} if spelled else {}
     return Raster(**{**told, **lists, **nodata})

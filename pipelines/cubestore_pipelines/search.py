@@ -42,6 +42,9 @@ CONNECT, RETRIES = 10.0, 4
 PAUSES = 0.5
 """Seconds before the first try again; each next pause is twice as long."""
 
+LONGEST_PAUSE = 8
+"""Seconds, whatever a server asks for."""
+
 TRANSIENT = (429, 500, 502, 503, 504)
 """What a server says that may do better the next time."""
 
@@ -198,7 +201,7 @@ def _documents(
 
 def _searches(document: Mapping[str, Any]) -> bool:
     """Whether the landing page offers a search."""
-    return any(link.get("rel") == "search" for link in document.get("links", ()))
+    return any(link.get("rel") == "search" for link in documents.links(document))
 
 
 def _no_catalog(address: str, found: str) -> CatalogError:
@@ -224,7 +227,7 @@ def _from_api(
         for page in _pages(asked.pages_as_dicts(), where.address):
             for feature in page:
                 yield feature, ""
-    except (APIError, OSError, ValueError, KeyError, NotImplementedError) as error:
+    except (APIError, OSError, ValueError, LookupError, *_NO_STAC) as error:
         if isinstance(error, CatalogError):
             raise
         raise CatalogError(
@@ -232,6 +235,10 @@ def _from_api(
             expected=f"an answer within {timeout:g} s, after {RETRIES} tries again",
             remedy="try later; --timeout gives it longer",
         ) from None
+
+
+_NO_STAC = (TypeError, AttributeError, NotImplementedError)
+"""What pystac raises of documents that are JSON, but no STAC."""
 
 
 def _reason(error: Exception) -> str:
@@ -247,6 +254,7 @@ def _io(timeout: float) -> StacApiIO:
         status_forcelist=TRANSIENT,
         allowed_methods=None,
         respect_retry_after_header=True,
+        retry_after_max=LONGEST_PAUSE,
     )
     for scheme in ("https://", "http://"):
         io.session.mount(scheme, _Patient(timeout, max_retries=retry))
@@ -281,7 +289,7 @@ def _collections(client: pystac_client.Client, where: Catalog, query: Query) -> 
     if where.profile is not None:
         return where.profile.of_sensor(query.sensor.id)
     names = {n for one in providers().values() for n in one.of_sensor(query.sensor.id)}
-    there = [collection.id for collection in client.get_collections()]
+    there = _ids(client, where.address)
     known = [name for name in there if name in names or query.sensor.id in name]
     if not known:
         raise CatalogError(
@@ -291,6 +299,16 @@ def _collections(client: pystac_client.Client, where: Catalog, query: Query) -> 
             remedy="name it with --collection, or map it with --profile",
         )
     return known
+
+
+def _ids(client: pystac_client.Client, address: str) -> list[str]:
+    """Return the ids of the collections, until they repeat themselves."""
+    ids: dict[str, None] = {}
+    for collection in client.get_collections():
+        if collection.id in ids:
+            raise _endless(address, f"repeats its collections after {len(ids)}")
+        ids[collection.id] = None
+    return list(ids)
 
 
 def _datetime(query: Query) -> str | None:
@@ -307,7 +325,7 @@ def _pages(
     seen: set[tuple[object, object]] = set()
     count, matched = 0, 0
     for page in pages:
-        features = page.get("features", ())
+        features = [one for one in page.get("features") or () if isinstance(one, dict)]
         count += len(features)
         matched = matched or _matched(page)
         new = {(one.get("collection"), one.get("id")) for one in features} - seen

@@ -38,7 +38,7 @@ PIECE = 2**21
 AT_ONCE = 16
 """Requests of one process under way at once."""
 
-TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.25, 20.0
+TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.25, 10.0
 """Of one request; pauses in seconds, each twice the one before."""
 
 SLOWEST = 2**13

@@ -193,6 +193,7 @@ def test_dark_pixels_can_only_contradict(dn_offset, dark, valid, refused):
 def test_sensors_without_an_offset_have_none_decided():
     document = {
         "id": "LC08_L2SP_008059_20191201_20200825_02_T1",
+        "collection": "landsat-c2-l2",
         "properties": {"datetime": "2019-12-01T15:00:00Z"},
         "assets": {"B4": {"href": "B4.tif"}},
     }

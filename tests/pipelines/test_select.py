@@ -158,6 +158,6 @@ def test_a_rule_per_period_chooses_one_of_each_and_none_is_less_cloudy(rule, fou
         for one in chosen:
             rivals = [r.cloud_cover for r in made if period(r) == period(one)]
             known = [cloud for cloud in rivals if not math.isnan(cloud)]
-            assert one.cloud_cover == (pytest.approx(min(known)) if known else pytest.approx(
-                UNKNOWN, nan_ok=True
-            ))
+            assert one.cloud_cover == (
+                pytest.approx(min(known)) if known else pytest.approx(UNKNOWN, nan_ok=True)
+            )

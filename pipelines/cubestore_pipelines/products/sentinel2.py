@@ -22,6 +22,9 @@ PRODUCT = re.compile(
 DATATAKE = re.compile(r"GS2[A-D]_(?P<start>\d{8}T\d{6})_\d{6}")
 DATASTRIP = re.compile(r"_(?P<generated>\d{8}T\d{6})_S(?P<start>\d{8}T\d{6})")
 TILE = re.compile(r"(?:^|_|-)T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=_|$)")
+OTHERS = re.compile(r"^HLS\.|_MSI_L3")
+"""Harmonised Landsat Sentinel-2, and Level-3 mosaics."""
+
 LEVELS = {"sentinel-2-l2a": "L2A", "sentinel-2-l1c": "L1C"}
 LEVEL = re.compile(r"MSI(?P<name>L1C|L2A)|_(?P<short>L1C|L2A)(?:_|$)|^S2MSI(?P<type>1C|2A)")
 
@@ -58,6 +61,12 @@ def refuse_other(item: Item, sensor: Sensor) -> None:
     Raises:
         ItemError: it says that it is one.
     """
+    if OTHERS.search(item.id):
+        raise ItemError(
+            f"Item {item.id} is made of several products or sensors",
+            expected=f"a product of {sensor.id}",
+            remedy="leave it out with --skip-item",
+        )
     found = _level(item)
     if found and found != LEVELS[sensor.id]:
         raise ItemError(

@@ -3,12 +3,13 @@
 A provider is one YAML file beside this one; a user's own is such a file too (``--profile``).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -63,6 +64,9 @@ class Provider:
     sign: str = ""
     """The way its addresses are signed, or ""."""
 
+    hosts: tuple[str, ...] = ()
+    """How the names of its servers end: whose item it is shows in its addresses."""
+
     collections: Mapping[str, Collection]
     s3: Bucket = field(default_factory=Bucket)
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
@@ -71,6 +75,11 @@ class Provider:
     def collection(self, name: str) -> Collection | None:
         """Return what is known of a collection."""
         return self.collections.get(name) or self.collections.get(ANY)
+
+    def serves(self, addresses: Iterable[str]) -> bool:
+        """Whether some addresses are of its servers."""
+        hosts = {urlsplit(address).hostname or "" for address in addresses}
+        return any(host.endswith(self.hosts) for host in hosts if self.hosts)
 
     def of_sensor(self, sensor_id: str) -> list[str]:
         """Return the ids of the collections that hold a sensor's products."""
@@ -107,26 +116,38 @@ def profile(path: str | Path) -> Provider:
 
 def _read(text: str) -> Mapping[str, Any]:
     content = yaml.safe_load(text)
-    _refuse_unless(isinstance(content, dict) and content.get("collections"), "no `collections`")
+    told = content.get("collections") if isinstance(content, dict) else None
+    _refuse_unless(told and isinstance(told, dict), "no `collections`")
     return dict(content)
 
 
 def _provider(name: str, content: Mapping[str, Any]) -> Provider:
-    _refuse_others(content, {"title", "url", "sign", "collections", "s3", "buckets"}, name)
+    _refuse_others(content, {"title", "url", "sign", "hosts", "collections", "s3", "buckets"}, name)
     buckets = content.get("buckets") or {}
+    _refuse_unless(isinstance(buckets, dict), f"{name}: the buckets {buckets!r}")
     return Provider(
         id=name,
         title=content.get("title", ""),
         url=content.get("url", ""),
         sign=content.get("sign", ""),
+        hosts=tuple(content.get("hosts") or ()),
         collections={k: _collection(k, c) for k, c in content["collections"].items()},
-        s3=Bucket(**content.get("s3") or {}),
-        buckets={bucket: Bucket(**options) for bucket, options in buckets.items()},
+        s3=_bucket(name, content.get("s3") or {}),
+        buckets={bucket: _bucket(bucket, options) for bucket, options in buckets.items()},
     )
 
 
+def _bucket(name: str, options: Any) -> Bucket:  # noqa: ANN401 - what YAML holds
+    _refuse_unless(isinstance(options, dict), f"{name}: {options!r} tells no bucket")
+    _refuse_others(options, {field.name for field in fields(Bucket)}, name)
+    return Bucket(**options)
+
+
 def _collection(name: str, content: Mapping[str, Any]) -> Collection:
-    _refuse_unless(isinstance(content, dict) and "sensor" in content, f"{name} names no sensor")
+    _refuse_unless(
+        isinstance(content, dict) and isinstance(content.get("sensor"), str),
+        f"{name} names no sensor",
+    )
     try:
         known = sensor(content["sensor"])
     except UnknownSensorError as error:
@@ -136,6 +157,7 @@ def _collection(name: str, content: Mapping[str, Any]) -> Collection:
     layers = {layer.name for layer in (*known.layers, *known.optional_layers)}
     _refuse_others(content, {"sensor", "bands", "dn_offset", *layers}, name)
     bands = content.get("bands") or {}
+    _refuse_unless(isinstance(bands, dict), f"{name}: the bands {bands!r}")
     _refuse_others(bands, _band_names(known), f"{name}, bands")
     return Collection(
         sensor=known.id,
