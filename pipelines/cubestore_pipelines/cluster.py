@@ -17,7 +17,9 @@ CONFIG = {
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": "1",
-        "MALLOC_TRIM_THRESHOLD_": "65536",
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(2**25),
+        "MALLOC_TRIM_THRESHOLD_": str(2**28),
         **ENVIRONMENT,
     },
     "distributed.admin.tick.limit": "60s",

@@ -7,7 +7,7 @@ read makes the task fail, with its item, its asset and the reason: never nodata.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -205,6 +205,8 @@ class _Mosaic:
         nodata, valid = self.task.sensor.pixels.nodata, np.zeros(pixels.shape[1:], "bool")
         for band in pixels:
             valid |= ~np.isnan(band) if band.dtype.kind == "f" else band != nodata
+            if valid.all():
+                break
         return valid
 
     def _read(self, scene: Scene, pixels: Pixels, masks: Mapping[str, Pixels]) -> None:
@@ -213,6 +215,11 @@ class _Mosaic:
             for name, out in zip(self.task.bands, pixels, strict=True)
         ]
         jobs += [partial(self._mask, scene, name, out) for name, out in masks.items()]
+        rasters = (*scene.bands.values(), *scene.layers.values())
+        if not any("://" in raster.href for raster in rasters):
+            for job in jobs:
+                job()
+            return
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for running in [pool.submit(job) for job in jobs]:
                 running.result()
@@ -285,8 +292,9 @@ class _Mosaic:
             arrays[cloud.CLOUD_CLASS.name] = self.classes
         return arrays
 
-    @property
+    @cached_property
     def classes(self) -> Pixels:
+        """The clouds, once everything is laid."""
         return CLASSIFY[self.task.sensor.id](self.masks)
 
     def outcome(self, staged: Sequence[Staged]) -> Outcome:

@@ -10,6 +10,7 @@ from itertools import product
 
 import cubestore
 from cubestore_pipelines import build
+from cubestore_pipelines.cluster import CONFIG
 from cubestore_pipelines.plan import Choices, plan
 from cubestore_pipelines.shard import carry_out
 from tests.benchmarks.ingest_race import Race, taken, tell
@@ -37,9 +38,7 @@ def main():
 
 def building(store, race):
     """Return the build of the shards that are wanted."""
-    choices = Choices(
-        catalog=str(race.items), sensors=(SENSOR,), tiles=(TILE,), bands=tuple(BANDS)
-    )
+    choices = Choices(catalog=str(race.items), sensors=(SENSOR,), tiles=(TILE,), bands=tuple(BANDS))
     planned = plan(store.path, choices)
     one = replace(planned.cubes[0], shards=tuple(product(range(race.corner), repeat=2)))
     report = build.Report(store=store.path)
@@ -57,6 +56,7 @@ def read(running, tasks, *, masks):
 @contextmanager
 def pool(workers):
     """Start processes as a build does, and wait until all of them have imported all they need."""
+    os.environ.update(CONFIG["distributed.nanny.pre-spawn-environ"])
     spawned = multiprocessing.get_context("spawn")
     ready = spawned.Barrier(workers + 1)
     with ProcessPoolExecutor(

@@ -34,9 +34,7 @@ class Race:
     def told(cls, words):
         """Return the race that a program's arguments tell of."""
         items, corner, home, *options = words
-        return cls(
-            items=Path(items), corner=int(corner), home=Path(home), options=tuple(options)
-        )
+        return cls(items=Path(items), corner=int(corner), home=Path(home), options=tuple(options))
 
 
 def processors():

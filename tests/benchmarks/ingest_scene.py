@@ -39,7 +39,7 @@ def grid():
 
 def make(home):
     """Write the files of a scene, those that are not there yet."""
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     for seed, (band, gsd) in enumerate(BANDS.items()):
         _write(home / f"{band}.tif", gsd, "uint16", 2, _reflectance(gsd, seed))
     _write(home / f"{MASK}.tif", 20, "uint8", 1, _classes())
@@ -61,22 +61,17 @@ def expected(home, corner):
         home: of the files.
         corner: how many rows and columns of shards, from the north-west.
     """
-    for row, column in product(range(corner), repeat=2):
-        window = Window(column * layout.SHARD, row * layout.SHARD, layout.SHARD, layout.SHARD)
+    rows, columns = grid().shape
+    for top, left in product(range(0, corner * layout.SHARD, layout.SHARD), repeat=2):
+        height, width = min(layout.SHARD, rows - top), min(layout.SHARD, columns - left)
+        window = Window(left, top, width, height)
         yield np.stack([_stored(home / f"{band}.tif", window, BANDS[band]) for band in BANDS])
 
 
 def _stored(path, window, gsd):
     scale = gsd // 10
     with rasterio.open(path) as file:
-        whole = Window(0, 0, file.width * scale, file.height * scale)
-        top, left, height, width = (
-            int(n) // scale
-            for n in (lambda w: (w.row_off, w.col_off, w.height, w.width))(
-                window.intersection(whole)
-            )
-        )
-        numbers = file.read(1, window=Window(left, top, width, height))
+        numbers = file.read(1, window=Window(*(n // scale for n in window.flatten())))
     numbers = numbers.repeat(scale, axis=0).repeat(scale, axis=1)
     return np.where(numbers == EMPTY, NODATA, numbers.astype("int32") + OFFSET).astype("int16")
 
@@ -105,7 +100,9 @@ def _write(path, gsd, dtype, predictor, rows):
     with rasterio.open(aside, "w", **profile) as file:
         for start in range(0, file.height, BLOCK):
             count = min(BLOCK, file.height - start)
-            file.write(rows(start, count, file.width), 1, window=Window(0, start, file.width, count))
+            file.write(
+                rows(start, count, file.width), 1, window=Window(0, start, file.width, count)
+            )
     aside.rename(path)
 
 
