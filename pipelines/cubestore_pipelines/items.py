@@ -180,11 +180,19 @@ def _utc(text: object) -> datetime:
 
 def _geometry(document: Json) -> shapely.Geometry | None:
     if not (geometry := document.get("geometry")):
-        return None
+        return _box(document.get("bbox"))
     try:
         return shapely.make_valid(shapely.from_geojson(json.dumps(geometry)))
     except (shapely.GEOSException, ValueError):
         return None
+
+
+def _box(bbox: object) -> shapely.Geometry | None:
+    """Return the box of four or six numbers, None for what is none, or crosses 180 degrees."""
+    if not isinstance(bbox, list) or len(bbox) not in {4, 6} or not all(map(_is_number, bbox)):
+        return None
+    west, south, east, north = bbox[0], bbox[1], bbox[len(bbox) // 2], bbox[len(bbox) // 2 + 1]
+    return shapely.box(west, south, east, north) if west <= east and south <= north else None
 
 
 def _assets(assets: object) -> Iterator[tuple[str, Json]]:

@@ -15,15 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urljoin
 
-import certifi
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from cubestore_pipelines.addresses import Policy, private, refused
+from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.connections import AT_ONCE, manager
 from cubestore_pipelines.errors import AssetError
 
 HEAD = 2**16
@@ -34,9 +31,6 @@ WHOLE = 64 * 2**20
 
 PIECE = 2**21
 """Bytes of one request of many."""
-
-AT_ONCE = 16
-"""Requests of one process under way at once."""
 
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.25, 10.0
 """Of one request; pauses in seconds, each twice the one before."""
@@ -91,6 +85,9 @@ class RemoteFile:
 
     policy: Policy
     timeout: float = 30.0
+    catalogued: bool = True
+    """Whether it is a file that an item names, not a document of the catalogue."""
+
     size: int = 0
     etag: str = ""
     head: bytes = b""
@@ -196,7 +193,7 @@ def fetch(url: str, *, timeout: float, most: int, policy: Policy) -> bytes:
     Raises:
         AssetError: it is not given, or larger than ``most`` bytes.
     """
-    whole = RemoteFile(url, str, policy, timeout)
+    whole = RemoteFile(url, str, policy, timeout, catalogued=False)
     try:
         answer = whole._checked(_persist(url, {}, whole, most=most))  # noqa: SLF001 - the same module
     except _RefusalError as error:
@@ -264,7 +261,8 @@ def _retry_after(answer: Answer) -> float:
 
 def _once(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Answer:
     host = file.policy.check(url).hostname or ""
-    response = _manager(url, trusted=file.policy.trusts(host)).request(
+    trusted = file.policy.trusts(host)
+    response = manager(url, trusted=trusted, file=file.catalogued).request(
         "GET",
         url,
         headers=headers,
@@ -276,12 +274,13 @@ def _once(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Ans
     try:
         data = _body(response, file, most) if response.status in {OK, PARTIAL} else b""
         answer = Answer(response.status, response.headers, data)
-        if answer.status not in {OK, PARTIAL}:
-            response.drain_conn()
     except BaseException:
         response.close()
         raise
-    response.release_conn()
+    if answer.status in {OK, PARTIAL}:
+        response.release_conn()
+    else:
+        response.close()  # what else it may say is not waited for
     return answer
 
 
@@ -328,59 +327,3 @@ def _pieces(offset: int, length: int) -> Iterator[tuple[int, int]]:
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="range")
-
-
-# Connections.
-
-
-class _PublicHTTP(HTTPConnection):
-    def _new_conn(self) -> Any:  # noqa: ANN401 - a socket
-        return _public(super()._new_conn(), self.host)
-
-
-class _PublicHTTPS(HTTPSConnection):
-    def _new_conn(self) -> Any:  # noqa: ANN401 - a socket
-        return _public(super()._new_conn(), self.host)
-
-
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _PublicHTTP
-
-
-class _PublicTLSPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicHTTPS
-
-
-def _public(socket: Any, host: str) -> Any:  # noqa: ANN401 - a socket
-    """Refuse a connection to a private address before a byte is sent."""
-    peer = socket.getpeername()[0]
-    if private(peer):
-        socket.close()
-        raise refused(f"//{host}", f"the name leads to {peer}, in a private network")
-    return socket
-
-
-def _manager(url: str, *, trusted: bool) -> urllib3.PoolManager:
-    """Return the connections for an address: the proxy's where the environment names one."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy and not proxy_bypass(parts.netloc):
-        return _proxied(proxy)
-    return _direct(trusted)
-
-
-_OPTIONS: dict[str, Any] = {"num_pools": 20, "maxsize": AT_ONCE, "ca_certs": certifi.where()}
-
-
-@functools.cache
-def _proxied(proxy: str) -> urllib3.PoolManager:
-    return urllib3.ProxyManager(proxy, **_OPTIONS)
-
-
-@functools.cache
-def _direct(trusted: bool) -> urllib3.PoolManager:  # noqa: FBT001 - the cache's key
-    manager = urllib3.PoolManager(**_OPTIONS)
-    if not trusted:
-        manager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}
-    return manager

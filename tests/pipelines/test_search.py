@@ -360,7 +360,7 @@ def test_an_item_that_is_listed_twice_is_found_once(tmp_path):
 
 def test_an_item_without_a_place_is_found_everywhere(tmp_path):
     placeless = feature("june", "2023-06-12T10:50:31Z", (2, 48), geometry=None)
-    (tmp_path / "june.json").write_text(json.dumps(placeless))
+    (tmp_path / "june.json").write_text(json.dumps(placeless | {"bbox": None}))
     found = search(Catalog(address=str(tmp_path)), query(shapely.box(100, 0, 101, 1)))
     assert names(found) == ["june"]
 
