@@ -9,11 +9,15 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy starts no threads: children are forked
 
 from tests.faults import (
+    addresses,
+    builds,
     crowd,
     damage,
+    ingest,
     kills,
     moments,
     power,
+    searches,
     space,
     table,
     zombies,
@@ -30,10 +34,27 @@ CAMPAIGN = {
     "crowd": (crowd.crowd, {"slots": 5, "writers": 2, "readers": 2}),
     "zombies": (zombies.zombies, {"trials": 2}),
     "disks": (space.disks, {"step": 1 << 18, "operations": [operation("append")]}),
+    # What follows serves archives from threads, after which nothing may be forked.
+    "ingest": (ingest.faults, {}),
+    "addresses": (addresses.addresses, {}),
+    "searches": (searches.searches, {}),
+    "builds": (builds.kills, {"trials": 3}),
+    "interruptions": (builds.interruptions, {"only": ["reading"]}),
+    "workers": (builds.workers, {}),
+    "beside": (builds.beside, {}),
+    "schedulers": (builds.schedulers, {}),
+    "full": (builds.full, {"rooms": [0, 1 << 18]}),
+    "limited": (builds.limited, {}),
 }
 """Name -> the fault, and how a part of it is tried."""
 
-COUNTS = {"moments": "count", "power": "states", "damage": "trials", "twice": "trials"}
+COUNTS = {
+    "moments": "count",
+    "power": "states",
+    "damage": "trials",
+    "twice": "trials",
+    "builds": "trials",
+}
 """What ``--trials`` is called there."""
 
 

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ from tests.faults.table import Row
 SECRET = 4242
 """The value of every pixel of a raster that no item may lead to."""
 
+LIFE = 3.0
+"""Seconds that a token lives: less than a build."""
+
 Item = Callable[[Json], Any]
 File = Callable[[Path], Any]
+Place = tuple[str, str, str, str]
 
 
 def _left(_: Any) -> None:
@@ -54,6 +59,9 @@ class Spoilt:
 
     large: bool = False
     """Whether the file must be larger than what is asked for first."""
+
+    checksum: bool = False
+    """Whether the item declares its file's."""
 
 
 # Files.
@@ -146,10 +154,10 @@ def _without(asset: str) -> Item:
     return lambda item: item["assets"].pop(asset)
 
 
-def checksum(item: Json, path: Path) -> None:
-    """Let an item declare the checksum and the size of its file."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    b02(file__checksum=f"1220{digest}", file__size=path.stat().st_size)(item)
+def _elsewhere(item: Json) -> str:
+    """Return an item's time as clocks show it two hours east of Greenwich."""
+    time = datetime.fromisoformat(item["properties"]["datetime"])
+    return time.astimezone(timezone(timedelta(hours=2))).isoformat()
 
 
 CONTENT = (
@@ -171,7 +179,10 @@ CONTENT = (
     ),
     Spoilt(name="a width that is a lie", told="claims|cannot be read", file=lying),
     Spoilt(
-        name="an item without the asset", told="has no asset for B02", item=_without("B02"), asset=""
+        name="an item without the asset",
+        told="has no asset for B02",
+        item=_without("B02"),
+        asset="",
     ),
     Spoilt(
         name="an item without the mask",
@@ -215,7 +226,7 @@ CONTENT = (
     ),
     Spoilt(
         name="a time in another zone",
-        item=properties(datetime="2024-01-24T12:30:31.024+02:00"),
+        item=lambda item: item["properties"].update(datetime=_elsewhere(item)),
     ),
 )
 """What is wrong whether the file lies on a disk or on a server."""
@@ -272,6 +283,9 @@ TRANSPORT = (
 )
 """What servers and networks do."""
 
+FLIPPED = Spoilt(name="a flipped bit, with a checksum", told="sha256", file=flipped, checksum=True)
+"""Without a checksum nobody can tell: deflate has none of its own."""
+
 SLOW = (
     Spoilt(
         name="a stall, always", told="is not given", faults=(Fault("", Kind.STALL, times=None),)
@@ -303,6 +317,7 @@ class Case:
     spoilt: Archive
     granules: tuple[Granule, ...]
     faults: list[Fault]
+    area: site.Part = site.BOTH
 
     @property
     def store(self) -> Path:
@@ -310,14 +325,13 @@ class Case:
         return self.base / "store"
 
 
-def case(base: Path, table: Sequence[Spoilt], *, local: bool = False) -> Case:
+def case(base: Path, table: Sequence[Spoilt], place: Place = site.PLACE) -> Case:
     """Make an archive, and another that is spoilt."""
     base.mkdir(parents=True, exist_ok=True)
     small, large = (site.scenes(len(table), side=s) for s in (site.SMALL, site.LARGE))
     plan = tuple(b if one.large else a for one, a, b in zip(table, small, large, strict=True))
     sound = site.archive(base / "sound", plan)
-    if local:
-        _with_checksums(sound)
+    site.rewrite(sound, list(map(_declared, table, sound.items, plan, [sound] * len(plan))))
     bad = site.copied(sound, base / "spoilt")
     items = bad.items
     faults = []
@@ -327,7 +341,8 @@ def case(base: Path, table: Sequence[Spoilt], *, local: bool = False) -> Case:
         glob = f"*{granule.tile}_{stamp(granule.time)}_B02_10m.tif"
         faults += [_at(fault, glob) for fault in one.faults]
     site.rewrite(bad, items)
-    return Case(base, table, sound, bad, plan, faults)
+    area = site.NORTHERN if place is site.NORTH else site.BOTH
+    return Case(base, table, sound, bad, plan, faults, area)
 
 
 def _at(fault: Fault, path: str) -> Fault:
@@ -335,35 +350,83 @@ def _at(fault: Fault, path: str) -> Fault:
     return Fault(path, **{name: getattr(fault, name) for name in names})
 
 
-def _with_checksums(made: Archive) -> None:
-    items = made.items
-    for item, granule in zip(items, made.granules, strict=True):
-        checksum(item, site.file_of(made, granule))
-    site.rewrite(made, items)
+def _declared(one: Spoilt, item: Json, granule: Granule, made: Archive) -> Json:
+    """Let an item declare the checksum of its file, where that is wanted."""
+    if one.checksum:
+        digest = hashlib.sha256(site.file_of(made, granule).read_bytes()).hexdigest()
+        b02(file__checksum=f"1220{digest}")(item)
+    return item
 
 
-def over_http(base: Path, table: Sequence[Spoilt], name: str, *options: object) -> Row:
+def over_http(
+    base: Path, table: Sequence[Spoilt], name: str, *options: object, place: Place = site.PLACE
+) -> Row:
     """Build from a server that does all of that, then from one that does not."""
-    one, row = case(base, table), Row(name)
-    with serving(one.spoilt) as server:
+    one, row = case(base, table, place), Row(name)
+    with serving(one.spoilt, token_lifetime=LIFE) as server:
         server.faults.inject(*one.faults)
-        first = site.build(one.store, server.stac_url, *options, server=server, workers=2)
+        first = site.build(
+            one.store, server.stac_url, *options, server=server, workers=2, place=place
+        )
         refused_secret(row, server.requests)
     judge(row, one, first)
     with serving(one.sound) as server:
         for expected in (_missing(one), 0):
-            again = site.build(one.store, server.stac_url, server=server, workers=2)
+            again = site.build(one.store, server.stac_url, server=server, workers=2, place=place)
             judge_again(row, one, again, expected)
     return row.done()
 
 
-def on_disk(base: Path, table: Sequence[Spoilt], name: str) -> Row:
-    """Build from a catalogue on this machine that is spoilt, then from one that is not."""
-    one, row = case(base, table, local=True), Row(name)
-    judge(row, one, site.build(one.store, site.on_disk(one.spoilt), workers=2))
-    for expected in (_missing(one), 0):
-        again = site.build(one.store, site.on_disk(one.sound), workers=2)
-        judge_again(row, one, again, expected)
+def on_disk(
+    base: Path,
+    table: Sequence[Spoilt],
+    name: str,
+    *,
+    place: Place = site.PLACE,
+    again: Sequence[Any] = (True, False),
+) -> Row:
+    """Build from a catalogue on this machine that is spoilt, then from one that is not.
+
+    Args:
+        base: where.
+        table: what is wrong.
+        name: the row's.
+        place: a box.
+        again: a build of the sound one each; whether it finds anything to do.
+    """
+    one, row = case(base, table, place), Row(name)
+    judge(row, one, site.build(one.store, site.on_disk(one.spoilt), workers=2, place=place))
+    for anything in again:
+        done = site.build(one.store, site.on_disk(one.sound), workers=2, place=place)
+        judge_again(row, one, done, _missing(one) if anything else 0)
+    return row.done()
+
+
+def expiring(base: Path, *, place: Place = site.PLACE) -> Row:
+    """Build for longer than a token lives."""
+    one, row = case(base, [Spoilt(name="sound", large=True)] * 3, place), Row("tokens that expire")
+    with serving(one.sound, token_lifetime=1.0, latency=0.4) as server:
+        done = site.build(one.store, server.stac_url, server=server, place=place)
+        judge(row, one, done)
+        refused = sum(status in {403, 409} for _, _, status in server.requests)
+        issued = sum("/sas/" in path for _, path, _ in server.requests)
+    if issued < 2:  # one would have outlived the build
+        row.failures.append("no token expired")
+    row.note = f"{issued} tokens, {refused} refusals"
+    return row.done()
+
+
+def spellings(base: Path) -> Row:
+    """Build from a catalogue that lists one scene twice, the second time as others spell it."""
+    one, row = case(base, [Spoilt(name="sound")]), Row("a scene in two spellings")
+    (item,) = one.spoilt.items
+    other = json.loads(json.dumps(item)) | {"id": "S2A_31UGQ_20230718_0_L2A"}
+    other["properties"] |= {"datetime": _elsewhere(item), "platform": "sentinel-2a"}
+    site.rewrite(one.spoilt, [other, item])
+    judge(row, one, site.build(one.store, site.on_disk(one.spoilt)))
+    if len(site.slots(one.store)) != 1:
+        row.failures.append(f"slots of {list(site.slots(one.store))}")
+    judge_again(row, one, site.build(one.store, site.on_disk(one.spoilt)), 0)
     return row.done()
 
 
@@ -386,7 +449,7 @@ def judge(row: Row, one: Case, done: site.Done) -> None:
     for spoilt, granule in zip(one.table, one.granules, strict=True):
         wrong = list(_misjudged(spoilt, granule, there, lines))
         row.see("new" if granule.item_id in there else "old", wrong, spoilt.name)
-    row.failures += site.wrong(one.store, one.sound)
+    row.failures += site.wrong(one.store, one.sound, one.area)
     row.torn += len(site.damage(one.store))
 
 
@@ -417,7 +480,9 @@ def judge_again(row: Row, one: Case, done: site.Done, committed: int) -> None:
     if (done.status, found) != (0, committed):
         row.failures.append(f"{committed} to commit: status {done.status}, {done.stderr[-600:]}")
     missing = {granule.item_id for granule in one.granules} - site.slots(one.store).keys()
-    row.compare([f"no {item}" for item in missing] + site.wrong(one.store, one.sound), "again")
+    row.compare(
+        [f"no {item}" for item in missing] + site.wrong(one.store, one.sound, one.area), "again"
+    )
 
 
 def faults(base: Path) -> Iterator[Row]:
@@ -427,12 +492,5 @@ def faults(base: Path) -> Iterator[Row]:
     yield over_http(base / "transport", TRANSPORT, "bad servers", "--timeout", 2)
     yield over_http(base / "slow", SLOW[:2], "stalls and trickles", "--timeout", 1)
     yield over_http(base / "wait", SLOW[2:], "told to wait an hour")
-
-
-FLIPPED = Spoilt(name="a flipped bit, with a checksum", told="sha256", file=flipped)
-"""Without a checksum nobody can tell: deflate has none of its own."""
-
-
-def describe(table: Sequence[Spoilt]) -> str:
-    """Return the names of a table, for those who read what is tried."""
-    return json.dumps([one.name for one in table])
+    yield expiring(base / "tokens")
+    yield spellings(base / "spellings")

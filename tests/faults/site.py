@@ -25,7 +25,7 @@ from cubestore import grids
 from cubestore_pipelines.simulate import assets
 from cubestore_pipelines.simulate.archive import Archive, make_archive, tiny_plan
 from cubestore_pipelines.simulate.assets import ACCOUNT, BLOBS, COLLECTION, CONTAINER
-from cubestore_pipelines.simulate.granules import ALIGNED, CUBE_NODATA, Granule
+from cubestore_pipelines.simulate.granules import ALIGNED, CUBE_NODATA, Granule, part
 from cubestore_pipelines.simulate.server import Serving
 
 PROGRAM = Path(sys.executable).with_name("cubestore")
@@ -37,8 +37,11 @@ PLACE = ("6.49", "49.04", "6.51", "49.06")
 BOTH = (slice(4096, 8192), slice(4096, 6144))
 """Their pixels."""
 
+Part = tuple[slice, slice]
+
+NORTHERN = (slice(4096, 6144), slice(4096, 6144))
 NORTH = ("6.497", "49.0505", "6.503", "49.053")
-"""A box in the northern one of the two."""
+"""The northern one of the two, and a box in it."""
 
 SMALL, LARGE = 1_200, 9_000
 """Metres of ground; files of the large one do not fit into what is asked for first."""
@@ -146,10 +149,15 @@ def run(command: Sequence[str], server: Serving | None = None, **more: Any) -> D
 
 
 def build(
-    store: Path, catalog: object, *options: object, server: Serving | None = None, **more: Any
+    store: Path,
+    catalog: object,
+    *options: object,
+    server: Serving | None = None,
+    timeout: float = PATIENCE,
+    **more: Any,
 ) -> Done:
     """Run a build to its end."""
-    return run(arguments(store, catalog, *options, **more), server)
+    return run(arguments(store, catalog, *options, **more), server, timeout=timeout)
 
 
 # What came of it.
@@ -174,30 +182,34 @@ def slots(store: Path) -> dict[str, np.datetime64]:
     return dict(zip(map(str, data.item_id.values), data.time.values, strict=True))
 
 
-def wrong(store: Path, made: Archive) -> list[str]:
-    """Return in what the slots that plain xarray sees differ from the truth."""
+def wrong(store: Path, made: Archive, area: Part = BOTH) -> list[str]:
+    """Return in what the slots that plain xarray sees differ from the truth, in whole shards."""
     if not slots(store):
         return []
     data = xr.open_zarr(cube(store), chunks=None, mask_and_scale=False)
     names = [str(name) for name in data.band.values]
     found = []
     for index, item_id in enumerate(map(str, data.item_id.values)):
-        seen = data.isel(time=index, y=BOTH[0], x=BOTH[1])
-        for name, values in _expected(made, item_id, tuple(names)).items():
+        seen = data.isel(time=index, y=area[0], x=area[1])
+        for name, values in _expected(made, item_id, tuple(names), area).items():
             different = np.count_nonzero(seen[name].values != values)
             found += [f"{item_id}: {different} pixels of {name}"] * bool(different)
     return found
 
 
-def _expected(made: Archive, item_id: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return the truth on both shards: of the scene's surroundings, and nodata elsewhere."""
+def _expected(
+    made: Archive, item_id: str, names: tuple[str, ...], area: Part
+) -> dict[str, np.ndarray]:
+    """Return the truth on some shards: of the scene's surroundings, and nodata elsewhere."""
     parts, (rows, columns) = _truth(made, item_id, names)
+    height = area[0].stop - area[0].start
     whole = {}
     for name, values in parts.items():
         nodata = {"reflectance": CUBE_NODATA, "quality": 0}.get(name, 255)
         shape = (*values.shape[:-2], *(span.stop - span.start for span in BOTH))
-        whole[name] = np.full(shape, nodata, values.dtype)
-        whole[name][..., rows, columns] = values
+        all_rows = np.full(shape, nodata, values.dtype)
+        all_rows[..., rows, columns] = values
+        whole[name] = all_rows[..., :height, :]
     return whole
 
 
@@ -211,7 +223,7 @@ def _truth(
         slice(min(s.start for s in axis) - ALIGNED, max(s.stop for s in axis) + ALIGNED)
         for axis in zip(*windows, strict=True)
     ]
-    grid = grids.tile(TILE).geobox(10)[spans[0], spans[1]]
+    grid = part(grids.tile(TILE).geobox(10), (spans[0], spans[1]))
     rows, columns = (
         slice(span.start - both.start, span.stop - both.start)
         for span, both in zip(spans, BOTH, strict=True)
@@ -256,7 +268,7 @@ def hosting(answer: Answer, host: str = "127.0.0.1") -> Iterator[Visits]:
             with contextlib.suppress(OSError):
                 answer(self, body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - http.server's name
 
         def log_message(self, *_: object) -> None:
             pass
@@ -274,9 +286,7 @@ def hosting(answer: Answer, host: str = "127.0.0.1") -> Iterator[Visits]:
         server.server_close()
 
 
-def give(
-    handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str
-) -> None:
+def give(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
     """Answer with a body."""
     handler.send_response(status)
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
