@@ -7,6 +7,7 @@ redirect leads. The catalogue's own host is allowed, and what the user allows by
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from cubestore_pipelines.errors import RefusedAddressError
 SCHEMES = {"http", "https", "s3", "gs"}
 DRIVER_TRICK = re.compile(r"^(/vsi|[A-Za-z][A-Za-z0-9_]+:(?!//)|vrt:)")
 """What GDAL would take for more than a path: virtual file systems and connection strings."""
+
+
+AMBIGUOUS = re.compile(r"[\\\s\x00-\x1f]|^\w+://[^/?#]*@")
+"""What programs take apart in different ways: backslashes, blanks, and names before an @."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,8 @@ class Policy:
             RefusedAddressError: it is not.
         """
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise refused(url, "it is no address of https or http")
+        if parts.scheme not in {"http", "https"} or not parts.hostname or AMBIGUOUS.search(url):
+            raise refused(url, "it is no address of https or http, or one that can be read twice")
         if not self.trusts(parts.hostname) and _private_name(parts.hostname):
             raise refused(url, "it is on this machine or in a private network")
         return parts
@@ -92,12 +97,21 @@ def private(address: str) -> bool:
 
 def _private_name(host: str) -> bool:
     """Whether a host's name alone tells that it is private; others are known when connected."""
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return True
     try:
         return private(host)
     except ValueError:
-        return bool(re.fullmatch(r"[\d.]+|0x[\da-f]+", host, re.IGNORECASE))
+        return _private_number(host)
+
+
+def _private_number(host: str) -> bool:
+    """Whether a host is an IPv4 address in a spelling of old: ``127.1``, ``0x7f.2``, one number."""
+    try:
+        return private(socket.inet_ntoa(socket.inet_aton(host)))
+    except OSError:
+        return False
 
 
 def refused(href: str, reason: str) -> RefusedAddressError:

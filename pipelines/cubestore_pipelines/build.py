@@ -120,18 +120,13 @@ class _Nobody:
 
 
 def _note_refusals(store: Store, plan: Plan, report: Report, told: Watcher) -> None:
+    said: set[str] = set()
     for refusal in plan.refused:
-        told.failed(refusal)
-        for tile, sensor in _concerned(plan, refusal):
-            ledger.record(cube_at(store.path, tile, sensor), [refusal])
+        ledger.record(cube_at(store.path, refusal.tile, refusal.sensor), [refusal])
+        if refusal.found not in said:
+            told.failed(refusal)
+        said.add(refusal.found)
     report.failures += plan.refused
-
-
-def _concerned(plan: Plan, refusal: Refusal) -> list[tuple[str, str]]:
-    """Return the cubes that lack an item; which, nobody knows of one that could not be read."""
-    if refusal.tile:
-        return [(refusal.tile, refusal.sensor)]
-    return [(one.tile, one.sensor) for one in plan.cubes]
 
 
 def _cube(store: Store, one: CubePlan) -> Cube:

@@ -1,11 +1,15 @@
 """The workers of a build: any dask scheduler's, or processes of this machine."""
 
 import contextlib
+import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.gdal import ENVIRONMENT
@@ -24,7 +28,6 @@ CONFIG = {
     },
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "30s",
-    "logging.distributed": "error",
 }
 """Processes are spawned, never forked; GDAL learns what it may load before it is loaded."""
 
@@ -47,7 +50,8 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             return
         count = workers or len(os.sched_getaffinity(0))
         with (
-            LocalCluster(
+            _quiet(),
+            _local(
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
@@ -56,7 +60,40 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             ) as cluster,
             Client(cluster) as here,
         ):
+            here.register_plugin(_Deaf())
             yield here
+
+
+class _Deaf(WorkerPlugin):
+    """Leaves an interrupt to the process that the worker works for."""
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - dask's
+        """Ignore it, in workers that were started again too."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _local(**options: Any) -> LocalCluster:  # noqa: ANN401 - dask's
+    """Start workers that leave an interrupt to the process that they work for."""
+    if threading.current_thread() is not threading.main_thread():
+        return LocalCluster(**options)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return LocalCluster(**options)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what dask logs of workers that are ended while they work."""
+    logger = logging.getLogger("distributed.nanny")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _connected(scheduler: str) -> Client:

@@ -126,9 +126,10 @@ def plan(store: str | Path, choices: Choices) -> Plan:
         for tiles in _batches(_tiles(choices, sensor)):
             result = _search(choices, sensor, tiles)
             found += len(result.items) + len(result.unreadable)
-            refused += [_refusal("", error) for error in result.unreadable]
+            unreadable = [_refusal(item, error) for item, error in result.unreadable]
             for tile in tiles:
                 cube, problems = _cube_plan(store, choices, sensor, tile, result.items)
+                problems += unreadable
                 refused += [replace(one, tile=tile.id, sensor=sensor.id) for one in problems]
                 made += [cube] if cube.acquisitions else []
     if not found:

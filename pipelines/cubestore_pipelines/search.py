@@ -112,7 +112,8 @@ class Result:
     """Items found, and those that could not even be read."""
 
     items: tuple[Item, ...]
-    unreadable: tuple[ItemError, ...] = ()
+    unreadable: tuple[tuple[str, ItemError], ...] = ()
+    """The id, as far as there is one, and what is wrong."""
 
 
 def search(where: Catalog, query: Query, *, timeout: float = 60.0) -> Result:
@@ -127,17 +128,21 @@ def search(where: Catalog, query: Query, *, timeout: float = 60.0) -> Result:
         CatalogError: it cannot be reached, is no catalogue, or does not come to an end.
     """
     found: dict[tuple[str, str], Item] = {}
-    unreadable: list[ItemError] = []
+    unreadable: list[tuple[str, ItemError]] = []
     for document, base in _documents(where, query, timeout):
         try:
             item = parse(document, base=base)
         except ItemError as error:
-            unreadable.append(error)
+            unreadable.append((_name(document), error))
             continue
         if query.matches(item):
             found.setdefault((item.collection, item.id), item)
     ordered = sorted(found.values(), key=lambda item: (item.time, item.id, item.collection))
     return Result(tuple(ordered), tuple(unreadable))
+
+
+def _name(document: object) -> str:
+    return str(document.get("id", "")) if isinstance(document, Mapping) else ""
 
 
 def interval(text: str) -> tuple[datetime | None, datetime | None]:

@@ -359,9 +359,14 @@ def _declared(one: Spoilt, item: Json, granule: Granule, made: Archive) -> Json:
 
 
 def over_http(
-    base: Path, table: Sequence[Spoilt], name: str, *options: object, place: Place = site.PLACE
+    base: Path,
+    table: Sequence[Spoilt],
+    name: str,
+    *options: object,
+    place: Place = site.PLACE,
+    again: Sequence[bool] = (True, False),
 ) -> Row:
-    """Build from a server that does all of that, then from one that does not."""
+    """Build from a server that does all of that, then from one that does not. See `on_disk`."""
     one, row = case(base, table, place), Row(name)
     with serving(one.spoilt, token_lifetime=LIFE) as server:
         server.faults.inject(*one.faults)
@@ -371,9 +376,9 @@ def over_http(
         refused_secret(row, server.requests)
     judge(row, one, first)
     with serving(one.sound) as server:
-        for expected in (_missing(one), 0):
-            again = site.build(one.store, server.stac_url, server=server, workers=2, place=place)
-            judge_again(row, one, again, expected)
+        for anything in again:
+            done = site.build(one.store, server.stac_url, server=server, workers=2, place=place)
+            judge_again(row, one, done, _missing(one) if anything else 0)
     return row.done()
 
 
@@ -383,7 +388,7 @@ def on_disk(
     name: str,
     *,
     place: Place = site.PLACE,
-    again: Sequence[Any] = (True, False),
+    again: Sequence[bool] = (True, False),
 ) -> Row:
     """Build from a catalogue on this machine that is spoilt, then from one that is not.
 

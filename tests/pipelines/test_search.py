@@ -333,7 +333,7 @@ def test_a_broken_item_is_told_of_and_the_others_found(tmp_path):
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [broken, *FEATURES]}))
     found = search(Catalog(address=str(path)), query(times="2023-06"))
     assert names(found) == ["quarter", "june"]
-    assert [error.found for error in found.unreadable] == ["Item broken has the datetime 'noon'"]
+    assert [error.found for _, error in found.unreadable] == ["Item broken has the datetime 'noon'"]
 
 
 @pytest.mark.parametrize("served", [None, 3, "june", [], {}])
