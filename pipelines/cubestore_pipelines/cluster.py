@@ -3,22 +3,24 @@
 import contextlib
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Worker, WorkerPlugin
+from distributed import Client, LocalCluster
 
+from cubestore_pipelines.deadline import within
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.gdal import ENVIRONMENT
+
+PATIENCE = 30.0
+"""Seconds in which a scheduler answers, if it is one."""
 
 MEMORY = "1GB"
 """Of a worker: a shard of ten bands takes 84 MB, and as much again while it is encoded."""
 
 CONFIG = {
     "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.worker.preload": ["cubestore_pipelines.undisturbed"],
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
@@ -51,7 +53,7 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         count = workers or len(os.sched_getaffinity(0))
         with (
             _quiet(),
-            _local(
+            LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
@@ -60,28 +62,7 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             ) as cluster,
             Client(cluster) as here,
         ):
-            here.register_plugin(_Deaf())
             yield here
-
-
-class _Deaf(WorkerPlugin):
-    """Leaves an interrupt to the process that the worker works for."""
-
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - dask's
-        """Ignore it, in workers that were started again too."""
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _local(**options: Any) -> LocalCluster:  # noqa: ANN401 - dask's
-    """Start workers that leave an interrupt to the process that they work for."""
-    if threading.current_thread() is not threading.main_thread():
-        return LocalCluster(**options)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return LocalCluster(**options)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -98,8 +79,8 @@ def _quiet() -> Iterator[None]:
 
 def _connected(scheduler: str) -> Client:
     try:
-        return Client(scheduler, timeout=30)
-    except (OSError, ValueError) as error:
+        return within(PATIENCE, lambda: Client(scheduler, timeout=PATIENCE))
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
         raise PlanError(
             f"No dask scheduler answers at {scheduler}: {error}",
             expected="an address such as tcp://10.0.0.4:8786",

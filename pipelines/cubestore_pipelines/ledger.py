@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cubestore import Cube
+from cubestore import Cube, disk
 from cubestore_pipelines.plan import Refusal
 from cubestore_pipelines.shard import Failure
 
@@ -19,11 +19,16 @@ def path(cube: Cube) -> Path:
 
 
 def record(cube: Cube, failures: Iterable[Failure | Refusal]) -> None:
-    """Add failures to a cube's ledger."""
+    """Add failures to a cube's ledger.
+
+    Raises:
+        NotWritableError: the disk is full or read-only.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lines = [json.dumps({"time": now, **asdict(failure)}) for failure in failures]
     if lines:
         place = path(cube)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        with disk.writable(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")

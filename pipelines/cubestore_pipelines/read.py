@@ -26,6 +26,7 @@ from rasterio.windows import Window
 
 from cubestore_pipelines import gdal, header
 from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.errors import HeaderError
 from cubestore_pipelines.scene import Raster
 from cubestore_pipelines.transfer import RemoteFile
 
@@ -38,6 +39,9 @@ source pixel for one in forty."""
 
 PADDING = 8
 """Pixels of the source read around what a warp needs: cubic looks two further, times its scale."""
+
+MOST_WINDOW = 2**28
+"""Pixels of a file that are held to warp one shard."""
 
 SMALL = 2**22
 """Bytes of a remote file that is fetched whole, where its item has a checksum."""
@@ -130,7 +134,7 @@ def _checked(path: str, raster: Raster, name: str) -> None:
 
 _KEPT: dict[tuple[str, str], RemoteFile] = {}
 _OPENING: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-_MOST_KEPT = 256
+_MOST_KEPT, _MOST_HELD = 256, 2**26
 """Files whose first bytes stay in a process: the next shard of a band asks for no header."""
 
 
@@ -141,8 +145,8 @@ def _remote(url: str, access: Access) -> RemoteFile:
         if known := _KEPT.get(key):
             return known
         file = RemoteFile(url, access.sign, access.policy, access.timeout).open()
-        while len(_KEPT) >= _MOST_KEPT:
-            _KEPT.pop(next(iter(_KEPT)))
+        while len(_KEPT) >= _MOST_KEPT or sum(f.held for f in _KEPT.values()) > _MOST_HELD:
+            _KEPT.pop(next(iter(_KEPT)), None)
         _KEPT[key] = file
     _OPENING.pop(key, None)
     return file
@@ -244,6 +248,12 @@ def _warped(
         _grown(span, size) for span, size in zip(overlap.roi_dst, grid.shape, strict=True)
     )
     window = Window.from_slices(rows, columns)
+    if window.width * window.height > MOST_WINDOW:
+        raise HeaderError(
+            f"A shard needs {window.width} x {window.height} pixels of {dataset.name}",
+            expected=f"up to {MOST_WINDOW}: the file is far finer than the cube",
+            remedy="map a coarser asset with --profile",
+        )
     pixels = dataset.read(index, window=window)
     profile = {
         "count": 1,

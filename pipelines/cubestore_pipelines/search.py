@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from urllib3 import Retry
 
 from cubestore.sensors import Sensor
 from cubestore_pipelines import documents
+from cubestore_pipelines.deadline import within
 from cubestore_pipelines.errors import CatalogError, ItemError
 from cubestore_pipelines.items import Item, parse
 from cubestore_pipelines.providers import Provider, providers
@@ -41,6 +43,9 @@ COUNTED = 10_000
 CONNECT, RETRIES = 10.0, 4
 PAUSES = 0.5
 """Seconds before the first try again; each next pause is twice as long."""
+
+PATIENCE = 45.0
+"""Seconds beyond the time-out in which an answer must begin, with all that is tried again."""
 
 LONGEST_PAUSE = 8
 """Seconds, whatever a server asks for."""
@@ -275,10 +280,10 @@ class _Patient(HTTPAdapter):
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:  # type: ignore[override]  # noqa: ANN401 - requests'
         """Send a request and read the whole answer."""
-        deadline = time.monotonic() + self._timeout
-        response = super().send(request, **{**options, "stream": True})
-        parts, count = [], 0
-        for part in response.iter_content(2**16):
+        ask = partial(super().send, request, **{**options, "stream": True})
+        response = within(self._timeout + PATIENCE, ask)  # with what urllib3 tries again
+        deadline, parts, count = time.monotonic() + self._timeout, [], 0
+        while part := response.raw.read1(2**16, decode_content=True):
             parts.append(part)
             count += len(part)
             if time.monotonic() > deadline or count > documents.MOST_BYTES:

@@ -3,10 +3,12 @@
 A signed address lives in the process that asks for it and nowhere else.
 """
 
+import time
 from collections.abc import Callable
 from functools import cache
 from urllib.parse import urlsplit
 
+from cubestore_pipelines.deadline import within
 from cubestore_pipelines.errors import AssetError
 from cubestore_pipelines.providers import Bucket, Provider, providers
 
@@ -19,6 +21,12 @@ REGION = "us-west-2"
 """Where requests are signed for, if nothing is told: most open data lies there."""
 
 MINUTES = 15
+
+PATIENCE = 15.0
+"""Seconds that a token service has: the SDK itself sets no limit, and tries ten times."""
+
+_SILENT: dict[str, float] = {}
+"""Storage whose token service did not answer, and until when it is not asked again."""
 
 
 def signer(provider: Provider | None) -> Callable[[str], str]:
@@ -36,9 +44,14 @@ def by_name(name: str, profile: Provider | None = None) -> Callable[[str], str]:
 def _planetary_computer(url: str) -> str:
     import planetary_computer  # noqa: PLC0415 - reads settings when imported
 
+    host = urlsplit(url).netloc
     try:
-        return str(planetary_computer.sign_url(url))
-    except Exception as error:  # noqa: BLE001 - the SDK raises what requests, pydantic and urllib3 raise
+        if _SILENT.get(host, 0.0) > time.monotonic():
+            raise TimeoutError("the token service did not answer a moment ago")  # noqa: TRY301
+        return str(within(PATIENCE, lambda: planetary_computer.sign_url(url)))
+    except Exception as error:  # noqa: BLE001 - the SDK's, requests', pydantic's and urllib3's
+        if isinstance(error, TimeoutError):
+            _SILENT[host] = time.monotonic() + PATIENCE
         raise AssetError(
             f"{url} cannot be signed: {type(error).__name__}: {str(error)[:200]}",
             expected="a token of the Planetary Computer",

@@ -21,6 +21,7 @@ import urllib3
 
 from cubestore_pipelines.addresses import Policy
 from cubestore_pipelines.connections import AT_ONCE, manager
+from cubestore_pipelines.deadline import within
 from cubestore_pipelines.errors import AssetError
 
 HEAD = 2**16
@@ -122,6 +123,11 @@ class RemoteFile:
             parts[k].append(data)
         return [part[0] if len(part) == 1 else b"".join(part) for part in parts]
 
+    @property
+    def held(self) -> int:
+        """Bytes of it that are in memory."""
+        return len(self.head) + len(self._whole or b"")
+
     def keep(self) -> bytes:
         """Return the whole file, and read from it what is asked for later."""
         if self._whole is None:
@@ -138,9 +144,8 @@ class RemoteFile:
         if answer.status != PARTIAL or _total(answer, self.url) != self.size:
             raise self._changed(f"answers {answer.status} of {answer.headers.get('Content-Range')}")
         if len(answer.data) != end - offset or not _starts_at(answer, offset):
-            raise self._changed(
-                f"gives {len(answer.data)} bytes where {end - offset} are asked for"
-            )
+            told = answer.headers.get("Content-Range")
+            raise self._changed(f"gives {told} where bytes {offset}-{end - 1} are asked for")
         return answer.data
 
     def _ask(self, range_: str) -> Answer:
@@ -209,8 +214,8 @@ def _persist(url: str, headers: dict[str, str], file: RemoteFile, *, most: int =
         try:
             return _follow(url, headers, file, most)
         except (_TransientError, urllib3.exceptions.HTTPError, OSError) as error:
-            if isinstance(error, AssetError):
-                raise
+            if refusal := _refusal_in(error):
+                raise refusal from None
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if attempt == TRIES:
                 raise AssetError(
@@ -221,6 +226,12 @@ def _persist(url: str, headers: dict[str, str], file: RemoteFile, *, most: int =
             pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
             time.sleep(max(pause, min(getattr(error, "pause", 0.0), LONGEST_PAUSE)))
     raise AssertionError("the loop above ends by itself")
+
+
+def _refusal_in(error: BaseException) -> AssetError | None:
+    """Return the refusal that an error is, or that urllib3 has wrapped."""
+    inside = (error, error.__cause__, *error.args)
+    return next((one for one in inside if isinstance(one, AssetError)), None)
 
 
 def _unsigned(text: str) -> str:
@@ -262,7 +273,8 @@ def _retry_after(answer: Answer) -> float:
 def _once(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Answer:
     host = file.policy.check(url).hostname or ""
     trusted = file.policy.trusts(host)
-    response = manager(url, trusted=trusted, file=file.catalogued).request(
+    ask = functools.partial(
+        manager(url, trusted=trusted, file=file.catalogued).request,
         "GET",
         url,
         headers=headers,
@@ -271,6 +283,7 @@ def _once(url: str, headers: dict[str, str], file: RemoteFile, most: int) -> Ans
         preload_content=False,
         timeout=urllib3.Timeout(connect=CONNECT, read=file.timeout),
     )
+    response = within(CONNECT + 2 * file.timeout, ask)  # a header may trickle too
     try:
         data = _body(response, file, most) if response.status in {OK, PARTIAL} else b""
         answer = Answer(response.status, response.headers, data)
