@@ -14,7 +14,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cubestore_pipelines.addresses import private, refused
 
-AT_ONCE = 16
+AT_ONCE = 32
 """Requests of one process under way at once."""
 
 GDAL_PROXIES: Mapping[str, str] = {"http": "GDAL_HTTP_PROXY", "https": "GDAL_HTTPS_PROXY"}

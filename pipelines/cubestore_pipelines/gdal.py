@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
-from rasterio._vsiopener import MultiByteRangeResource
 from rasterio.abc import MultiByteRangeResourceContainer
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
@@ -149,7 +148,7 @@ def _itemsize(dtype: str) -> int:
     return np.dtype("complex128" if dtype.startswith("complex") else dtype).itemsize
 
 
-class _Reader(MultiByteRangeResource):  # type: ignore[misc]
+class _Reader:
     """A remote file as GDAL reads it: a cursor over ranges, and many ranges at once."""
 
     def __init__(self, files: "_Files") -> None:

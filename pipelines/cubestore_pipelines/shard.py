@@ -4,7 +4,8 @@ Everything is read inside the task, eagerly, with addresses signed there. A file
 read makes the task fail, with its item, its asset and the reason: never nodata.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -156,6 +157,24 @@ def unforeseen(task: Task, error: BaseException) -> Failure:
     )
 
 
+@contextlib.contextmanager
+def _attributed(scene: Scene, raster: Raster, shard: tuple[int, int]) -> Iterator[str]:
+    """Give what is done with a file a name for errors; a failure knows the item and the asset."""
+    try:
+        yield f"Item {scene.item_id}, asset {raster.asset},"
+    except AssetError as error:
+        raise _FailedError(
+            Failure(
+                item=scene.item_id,
+                asset=raster.asset,
+                found=error.found,
+                expected=error.expected,
+                remedy=error.remedy,
+                shard=shard,
+            )
+        ) from None
+
+
 def _stage(task: Task, arrays: Mapping[str, Pixels]) -> list[Staged]:
     """Leave the blocks for the writer; what is all nodata is not stored."""
     staged = []
@@ -172,8 +191,9 @@ class _Mosaic:
         self.task = task
         shape, sensor = task.grid.shape, task.sensor
         self.pixels = _empty(sensor.pixels, (len(task.bands), *shape))
-        masks = {layer.name: layer for layer in (*sensor.layers, *sensor.optional_layers)}
-        self.masks = {name: _empty(masks[name], shape) for name in task.layers if name in masks}
+        known = {layer.name: layer for layer in (*sensor.layers, *sensor.optional_layers)}
+        self.layers = {name: known[name] for name in task.layers if name in known}
+        self.masks = {name: _empty(layer, shape) for name, layer in self.layers.items()}
         self.free = np.ones(shape, "bool")
         self.touched = False
         """Whether any file has a pixel here."""
@@ -214,7 +234,7 @@ class _Mosaic:
             partial(self._band, scene, name, out)
             for name, out in zip(self.task.bands, pixels, strict=True)
         ]
-        jobs += [partial(self._mask, scene, name, out) for name, out in masks.items()]
+        jobs += [partial(self._mask, scene, self.layers[n], out) for n, out in masks.items()]
         rasters = (*scene.bands.values(), *scene.layers.values())
         if not any("://" in raster.href for raster in rasters):
             for job in jobs:
@@ -226,63 +246,35 @@ class _Mosaic:
 
     def _band(self, scene: Scene, band: str, out: Pixels) -> None:
         sensor, raster = self.task.sensor, scene.bands[band]
-        found = self._found(
-            scene, raster, convert.product_nodata(sensor), self.task.reading.resampling
-        )
-        if found is None:
-            out[:] = sensor.pixels.nodata
-            return
-        self._attributed(scene, raster, partial(convert.store_pixels, found, scene, sensor, out))
+        with _attributed(scene, raster, self.task.shard) as name:
+            nodata = convert.product_nodata(sensor)
+            found = self._read_one(scene, raster, name, nodata, self.task.reading.resampling)
+            if found is None:
+                out[:] = sensor.pixels.nodata
+                return
+            convert.store_pixels(found, scene, sensor, out, name)
         if band in offset.EVIDENCE.get(sensor.id, ()):
             self.evidence[scene.item_id, band] = _counted(found)
 
-    def _mask(self, scene: Scene, name: str, out: Pixels) -> None:
-        layer = next(
-            one
-            for one in (*self.task.sensor.layers, *self.task.sensor.optional_layers)
-            if one.name == name
-        )
-        raster = scene.layers.get(name)
-        found = self._found(scene, raster, layer.nodata, "nearest") if raster else None
-        if raster is None or found is None:
-            out[:] = layer.nodata
+    def _mask(self, scene: Scene, layer: Layer, out: Pixels) -> None:
+        out[:] = layer.nodata
+        if (raster := scene.layers.get(layer.name)) is None:
             return
-        self._attributed(scene, raster, partial(convert.store_mask, found, layer, out))
+        with _attributed(scene, raster, self.task.shard) as name:
+            if found := self._read_one(scene, raster, name, layer.nodata, "nearest"):
+                convert.store_mask(found, layer, out, name)
 
-    def _found(
-        self, scene: Scene, raster: Raster, nodata: float | None, resampling: str
+    def _read_one(
+        self, scene: Scene, raster: Raster, name: str, nodata: float | None, resampling: str
     ) -> Found | None:
         access = self.task.reading.access(scene)
-        found: list[Found | None] = []
-
-        def job(name: str) -> None:
-            found.append(
-                read(
-                    raster, self.task.grid, access, name=name, nodata=nodata, resampling=resampling
-                )
-            )
-
-        self._attributed(scene, raster, job)
-        if found[0] is not None:
+        found = read(
+            raster, self.task.grid, access, name=name, nodata=nodata, resampling=resampling
+        )
+        if found is not None:
             self.touched = True
-            self.provenance.setdefault(scene.item_id, {})[raster.asset] = found[0].provenance
-        return found[0]
-
-    def _attributed(self, scene: Scene, raster: Raster, job: Any) -> None:  # noqa: ANN401 - a callable of a name
-        """Do something with a file; a failure knows the item and the asset."""
-        try:
-            job(f"Item {scene.item_id}, asset {raster.asset},")
-        except AssetError as error:
-            raise _FailedError(
-                Failure(
-                    item=scene.item_id,
-                    asset=raster.asset,
-                    found=error.found,
-                    expected=error.expected,
-                    remedy=error.remedy,
-                    shard=self.task.shard,
-                )
-            ) from None
+            self.provenance.setdefault(scene.item_id, {})[raster.asset] = found.provenance
+        return found
 
     @property
     def arrays(self) -> dict[str, Pixels]:

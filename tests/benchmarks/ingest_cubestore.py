@@ -9,9 +9,10 @@ from dataclasses import replace
 from itertools import product
 
 import cubestore
-from cubestore_pipelines import build
+from cubestore_pipelines.build import Report, _Build, _commit, _Nobody, _Slot
+from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.cluster import CONFIG
-from cubestore_pipelines.plan import Choices, plan
+from cubestore_pipelines.plan import plan
 from cubestore_pipelines.shard import carry_out
 from tests.benchmarks.ingest_race import Race, taken, tell
 from tests.benchmarks.ingest_scene import BANDS, SENSOR, TILE
@@ -27,12 +28,12 @@ def main():
         with taken(costs, "plan"):
             one = building(store, race)
         with one.cube.write(wait=0) as writer:
-            slots = [build._Slot(job, set()) for job in one._jobs([])]
+            slots = [_Slot(job, set()) for job in one._jobs([])]
             with taken(costs, "pixels"):
                 read(running, list(one._tasks(writer, slots)), masks=what == "masks")
             with taken(costs, "commit"):
                 for slot in slots:
-                    build._commit(writer, slot)
+                    _commit(writer, slot)
     tell(costs, one.cube.path)
 
 
@@ -41,8 +42,8 @@ def building(store, race):
     choices = Choices(catalog=str(race.items), sensors=(SENSOR,), tiles=(TILE,), bands=tuple(BANDS))
     planned = plan(store.path, choices)
     one = replace(planned.cubes[0], shards=tuple(product(range(race.corner), repeat=2)))
-    report = build.Report(store=store.path)
-    return build._Build(store, planned, one, report, build._Nobody(), lambda: None)
+    report = Report(store=store.path)
+    return _Build(store, planned, one, report, _Nobody(), lambda: None)
 
 
 def read(running, tasks, *, masks):
