@@ -52,29 +52,17 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             return
         count = workers or len(os.sched_getaffinity(0))
         with (
-            _quiet(),
             LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=MEMORY,
+                silence_logs=logging.CRITICAL,  # what fails is told by the build
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             ) as cluster,
             Client(cluster) as here,
         ):
             yield here
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep to itself what dask logs of workers that are ended while they work."""
-    logger = logging.getLogger("distributed.nanny")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _connected(scheduler: str) -> Client:
