@@ -18,7 +18,7 @@ from cubestore.encoding import STRING, Array, Json
 from cubestore.errors import DamagedError, MismatchError, SlotError
 from cubestore.records import Root
 from cubestore.sensors import Sensor
-from cubestore.slot import Instant, Slot, iso, refuse_unfit_items
+from cubestore.slot import Instant, Slot, iso, refuse_tokens, refuse_unfit_items
 from cubestore.staging import Staging, known
 from cubestore.visible import COMPUTED
 
@@ -114,6 +114,8 @@ class Writer:
         *,
         clear_fraction: float | None = None,
         valid_fraction: float | None = None,
+        item_id: str | None = None,
+        source_url: str | None = None,
         items: Sequence[Mapping[str, Any]] = (),
         created: Instant | None = None,
     ) -> Root:
@@ -125,17 +127,27 @@ class Writer:
             staged: their blocks.
             clear_fraction: of all the slot's shards, with these.
             valid_fraction: the same.
+            item_id: the slot's items with those that these shards come from besides.
+            source_url: the same.
             items: provenance, as in :class:`Slot`.
             created: for the record; None: now.
 
         Raises:
-            SlotError: no such slot, or a shard that was asked for before.
+            SlotError: no such slot, a shard that was asked for before, or an item_id that leaves
+                out some of the slot's items.
         """
         self._refuse_absent(slot)
+        self._refuse_fewer_items(slot, item_id)
+        refuse_tokens(source_url or "")
         blocks = [block for block in staged if block]
         self._refuse_unasked(blocks, {slot: shards})
         self._refuse_asked(slot, shards)
-        changes = {"clear_fraction": clear_fraction, "valid_fraction": valid_fraction}
+        changes: dict[str, float | str | None] = {
+            "clear_fraction": clear_fraction,
+            "valid_fraction": valid_fraction,
+            "item_id": item_id,
+            "source_url": source_url,
+        }
         for name, value in changes.items():
             if value is not None:
                 blocks += self._coordinate(name, {slot: value})
@@ -362,6 +374,20 @@ class Writer:
                 expected="blocks of the slots and shards that are written",
                 remedy="list every shard that was asked for",
             )
+
+    def _refuse_fewer_items(self, slot: int, item_id: str | None) -> None:
+        """Refuse another name for a slot than its own with more items behind it."""
+        if item_id is None:
+            return
+        there = self._column("item_id")
+        mine, others = there[slot], there[:slot] + there[slot + 1 :]
+        if set(mine.split()) <= set(item_id.split()) and item_id not in others:
+            return
+        raise SlotError(
+            f"Slot {slot} of {mine} is to be called {item_id}",
+            expected="all of its items, and more",
+            remedy="append another slot for other items",
+        )
 
     def _refuse_asked(self, slot: int, shards: Sequence[Shard]) -> None:
         twice = sorted(self.asked(slot) & set(shards))

@@ -22,6 +22,7 @@ COP_DEM_GLO_30 = Sensor(
         units="m",
         source=_HANDBOOK,
     ),
+    resampling="bilinear",
     bands=(Band(name="elevation", gsd=30, source=_HANDBOOK),),
     constellation="tandem-x",
     license="Licence for COP-DEM-GLO-30-F, Global 30m, full, free and open",

@@ -127,6 +127,10 @@ class Sensor:
     composite: bool = False
     """Whether a slot spans a time: the cube then has ``time_end``."""
 
+    resampling: Literal["nearest", "bilinear"] = "nearest"
+    """How its pixels come onto the cube's grid where that is not the file's own: what was measured
+    and what is a class as they are, heights and pictures in between."""
+
     mantissa_bits: int | None = None
     """Bits that float pixels are rounded to unless all are asked for; None: untouched."""
 

@@ -124,6 +124,19 @@ _QA_PIXEL = Layer(
     source=f"{_LEVEL_1}, Pixel Quality Assessment band, bit assignments",
 )
 
+_SATURATION = Layer(
+    name="saturation",
+    dtype=np.dtype(np.uint16),
+    nodata=2**16 - 1,
+    long_name="radiometric saturation and terrain occlusion (QA_RADSAT)",
+    flags=(
+        *(Flag(meaning=f"b{n}_saturated", mask=1 << n - 1, value=1 << n - 1) for n in range(1, 8)),
+        Flag(meaning="b9_saturated", mask=1 << 8, value=1 << 8),
+        Flag(meaning="terrain_occlusion", mask=1 << 11, value=1 << 11),
+    ),
+    source=f"{_LEVEL_1}, Radiometric Saturation and Terrain Occlusion QA band, bit assignments",
+)
+
 _SURFACE_TEMPERATURE = Layer(
     name="surface_temperature",
     dtype=np.dtype(np.uint16),
@@ -150,7 +163,7 @@ LANDSAT_C2_L2 = Sensor(
     bands=_BANDS,
     optional_bands=(_COASTAL,),
     layers=(_QA_PIXEL,),
-    optional_layers=(_SURFACE_TEMPERATURE,),
+    optional_layers=(_SATURATION, _SURFACE_TEMPERATURE),
     constellation="landsat",
     license=_TERMS,
     attribution="Landsat Level-2 surface reflectance courtesy of the U.S. Geological Survey",
@@ -171,6 +184,7 @@ LANDSAT_C2_L1 = Sensor(
     ),
     bands=_BANDS,
     layers=(_QA_PIXEL,),
+    optional_layers=(_SATURATION,),
     constellation="landsat",
     license=_TERMS,
     attribution="Landsat Level-1 data courtesy of the U.S. Geological Survey",

@@ -29,6 +29,7 @@ LINZ = Sensor(
         masked=True,
         source=_PROGRAM,
     ),
+    resampling="bilinear",
     bands=(
         Band(
             name="red",

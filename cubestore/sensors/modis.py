@@ -165,6 +165,28 @@ _DAY_OF_YEAR = Layer(
     source=f"{_GUIDE}, science data sets of MOD09A1",
 )
 
+
+def _angle(name: str, long_name: str, product: str, valid_range: tuple[int, int]) -> Layer:
+    return Layer(
+        name=name,
+        dtype=np.dtype(np.int16),
+        nodata=0,
+        long_name=f"{long_name} ({product})",
+        units="degree",
+        scale_factor=0.01,
+        add_offset=0.0,
+        masked=True,
+        valid_range=valid_range,
+        source=f"{_GUIDE}, science data sets of MOD09A1",
+    )
+
+
+_ANGLES = (
+    _angle("solar_zenith_angle", "solar zenith angle", "sur_refl_szen", (0, 18_000)),
+    _angle("view_zenith_angle", "view zenith angle", "sur_refl_vzen", (0, 18_000)),
+    _angle("relative_azimuth_angle", "azimuth of sun to view", "sur_refl_raz", (-18_000, 18_000)),
+)
+
 MODIS_09A1 = Sensor(
     id="modis-09a1",
     title="MODIS surface reflectance 8-day 500 m (MOD09A1, MYD09A1)",
@@ -184,6 +206,7 @@ MODIS_09A1 = Sensor(
     ),
     bands=_BANDS,
     layers=(_QUALITY, _STATE, _DAY_OF_YEAR),
+    optional_layers=_ANGLES,
     composite=True,
     constellation="eos",
     license="no restrictions (NASA LP DAAC)",

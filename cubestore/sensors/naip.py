@@ -31,6 +31,7 @@ NAIP = Sensor(
         masked=True,
         source=_PROGRAM,
     ),
+    resampling="bilinear",
     bands=(
         Band(
             name="red",

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from cubestore.sensors.definition import Band, Layer, Sensor
+from cubestore.sensors.definition import Band, Flag, Layer, Sensor
 
 SPEED_OF_LIGHT = 299_792_458.0
 """Metres per second, exact: BIPM, SI Brochure, 9th edition, section 2.2."""
@@ -24,6 +24,31 @@ _PRODUCT = "Microsoft / Catalyst, Sentinel-1 RTC, derived from ESA's Level-1 GRD
 
 MANTISSA_BITS = 10
 """Rounds by at most 0.0021 dB, far below the 1 dB to which the radar itself is calibrated."""
+
+_OPERA = "NASA JPL, OPERA RTC-S1 Product Specification (JPL D-108758), mask and static layers"
+
+_LAYOVER_SHADOW = Layer(
+    name="layover_shadow",
+    dtype=np.dtype(np.uint8),
+    nodata=255,
+    long_name="layover and shadow of the terrain",
+    flags=(
+        Flag(meaning="neither", value=0),
+        Flag(meaning="shadow", value=1),
+        Flag(meaning="layover", value=2),
+        Flag(meaning="layover_and_shadow", value=3),
+    ),
+    source=_OPERA,
+)
+
+_INCIDENCE_ANGLE = Layer(
+    name="incidence_angle",
+    dtype=np.dtype(np.float32),
+    nodata=math.nan,
+    long_name="angle between the radar's line of sight and the normal of the ellipsoid",
+    units="degree",
+    source=_OPERA,
+)
 
 SENTINEL_1_RTC = Sensor(
     id="sentinel-1-rtc",
@@ -43,6 +68,7 @@ SENTINEL_1_RTC = Sensor(
         Band(name="vv", center_wavelength=WAVELENGTH, gsd=10, source=_INSTRUMENT),
         Band(name="vh", center_wavelength=WAVELENGTH, gsd=10, source=_INSTRUMENT),
     ),
+    optional_layers=(_LAYOVER_SHADOW, _INCIDENCE_ANGLE),
     mantissa_bits=MANTISSA_BITS,
     constellation="sentinel-1",
     license="CC-BY-4.0",

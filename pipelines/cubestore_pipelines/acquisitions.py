@@ -7,9 +7,9 @@ highest baseline counts, then the latest generation. Other parts are mosaicked.
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cubestore.grids import Tile
 from cubestore_pipelines.scene import Scene
@@ -46,6 +46,12 @@ class Acquisition:
         """Roughly the percent of the tile that has data."""
         return min(100.0, sum(_covered(scene) for scene in self.scenes))
 
+    @property
+    def nodata_cover(self) -> float:
+        """Percent of the tile without data, as the provider tells; NaN where it does not."""
+        told = not all(math.isnan(scene.nodata_cover) for scene in self.scenes)
+        return 100.0 - self.covered if told else math.nan
+
 
 def acquisitions(scenes: Iterable[Scene], tile: Tile) -> list[Acquisition]:
     """Return what becomes the slots of a tile, by time.
@@ -57,18 +63,34 @@ def acquisitions(scenes: Iterable[Scene], tile: Tile) -> list[Acquisition]:
     here = [scene for scene in scenes if scene.tile in {"", tile.id}]
     groups: dict[Hashable, list[Scene]] = defaultdict(list)
     for scene in newest(here):
-        processing = (scene.processing_baseline, scene.dn_offset)
-        groups[sighting(scene.platform, scene.relative_orbit, scene.time, tile), processing].append(
-            scene
-        )
+        groups[_slot(scene, tile)].append(scene)
     found = [Acquisition(tuple(sorted(group, key=_order))) for group in groups.values()]
     return sorted(found, key=lambda one: (one.time, one.item_id))
 
 
-def sighting(platform: str, orbit: int, time: datetime, tile: Tile) -> tuple[str, int, date]:
-    """Return what a new processing of an acquisition has in common with the old."""
-    longitude, _ = tile.center
-    return platform, orbit, (time + timedelta(hours=longitude / DEGREES_PER_HOUR)).date()
+def sighting(
+    platform: str, orbit: int, occasion: str | datetime, tile: Tile
+) -> tuple[str, int, str]:
+    """Return what a new processing of an acquisition has in common with the old.
+
+    Args:
+        platform: normalised.
+        orbit: the relative one, or the track.
+        occasion: what the products call it, else when it was: then the solar day counts.
+        tile: whose day.
+    """
+    if isinstance(occasion, datetime):
+        longitude, _ = tile.center
+        day = (occasion + timedelta(hours=longitude / DEGREES_PER_HOUR)).date()
+        return platform, orbit, day.isoformat()
+    return platform, orbit, occasion
+
+
+def _slot(scene: Scene, tile: Tile) -> Hashable:
+    """Return what the scenes of one slot have in common."""
+    orbit = scene.relative_orbit if scene.track < 0 else scene.track
+    processing = (scene.processing_baseline, scene.dn_offset)
+    return sighting(scene.platform, orbit, scene.occasion or scene.time, tile), processing
 
 
 def part(scene: Scene) -> tuple[str, ...]:
@@ -83,7 +105,7 @@ def newest(scenes: Iterable[Scene]) -> Iterator[Scene]:
     known: dict[Hashable, Scene] = {}
     for scene in _products(scenes):
         key = (part(scene), scene.tile)
-        if key not in known or _rank(scene) > _rank(known[key]):
+        if key not in known or _order_of(scene) > _order_of(known[key]):
             known[key] = scene
     yield from known.values()
 
@@ -105,8 +127,13 @@ def _products(scenes: Iterable[Scene]) -> Iterator[Scene]:
             yield scene
 
 
-def _rank(scene: Scene) -> tuple[tuple[int, ...], str, str]:
-    return baseline(scene.processing_baseline), scene.generated, scene.item_id
+def rank(scene: Scene) -> tuple[tuple[int, ...], str]:
+    """Return by what of two processings of a part the newer is told."""
+    return baseline(scene.processing_baseline), scene.generated
+
+
+def _order_of(scene: Scene) -> tuple[object, ...]:
+    return *rank(scene), scene.item_id
 
 
 def baseline(text: str) -> tuple[int, ...]:
@@ -121,8 +148,3 @@ def _order(scene: Scene) -> tuple[datetime, str]:
 
 def _covered(scene: Scene) -> float:
     return 100.0 - (0.0 if math.isnan(scene.nodata_cover) else scene.nodata_cover)
-
-
-def together(found: Sequence[Acquisition]) -> list[str]:
-    """Return the ids of all scenes."""
-    return [scene.item_id for one in found for scene in one.scenes]

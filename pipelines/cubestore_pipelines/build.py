@@ -23,17 +23,13 @@ from cubestore.writer import Writer
 from cubestore_pipelines import cluster, ledger, offset
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.addresses import policy
+from cubestore_pipelines.choices import Choices
+from cubestore_pipelines.coverage import Footprints, Shard, shard_grid
 from cubestore_pipelines.errors import OffsetError, PlanError
-from cubestore_pipelines.plan import CubePlan, Plan, Refusal, shard_grid
+from cubestore_pipelines.failures import Failure, LeftOut, Refusal
+from cubestore_pipelines.plan import CubePlan, Plan
 from cubestore_pipelines.present import Counts, Held, Job, held, left_to_do, provenance
-from cubestore_pipelines.shard import (
-    Failure,
-    Outcome,
-    Reading,
-    Task,
-    carry_out,
-    unforeseen,
-)
+from cubestore_pipelines.shard import Outcome, Reading, Task, carry_out, unforeseen
 
 AHEAD = 3
 """Tasks under way for each thread of the workers: enough to keep them busy, few enough that little
@@ -55,6 +51,9 @@ class Watcher(Protocol):
     def failed(self, failure: Failure | Refusal) -> None:
         """Tell that something could not be used."""
 
+    def left_out(self, measured: LeftOut) -> None:
+        """Tell that something was read, and is cloudier or emptier than wanted."""
+
 
 @dataclass(slots=True)
 class Report:
@@ -71,6 +70,8 @@ class Report:
     shards: int = 0
     bytes: int = 0
     failures: list[Failure | Refusal] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    """What was read, and is cloudier or emptier than wanted."""
 
 
 def build(
@@ -97,6 +98,7 @@ def build(
     made = cubestore.create_store(store)
     report = Report(store=made.path)
     told = watcher or _Nobody()
+    reading = reading_of(plan)
     _note_refusals(made, plan, report, told)
     with contextlib.ExitStack() as stack:
         workers_of: list[Client] = []
@@ -108,8 +110,22 @@ def build(
             return workers_of[0]
 
         for one in plan.cubes:
-            _Build(made, plan, one, report, told, start).run()
+            CubeBuild(made, plan.choices, one, reading, report, told, start).run()
     return report
+
+
+def reading_of(plan: Plan) -> Reading:
+    """Return the choices of a plan that each task needs."""
+    where, choices = plan.catalog, plan.choices
+    return Reading(
+        policy=policy(where.address, choices.allow),
+        profile=where.profile,
+        timeout=choices.timeout,
+        checksums=choices.checksums,
+        resampling=choices.resampling,
+        ocean_zero=choices.ocean_zero,
+        build=uuid.uuid4().hex,
+    )
 
 
 class _Nobody:
@@ -117,6 +133,7 @@ class _Nobody:
     def read(self, outcome: Outcome) -> None: ...
     def committed(self, tile: str, sensor: str, item_id: str) -> None: ...
     def failed(self, failure: Failure | Refusal) -> None: ...
+    def left_out(self, measured: LeftOut) -> None: ...
 
 
 def _note_refusals(store: Store, plan: Plan, report: Report, told: Watcher) -> None:
@@ -129,12 +146,19 @@ def _note_refusals(store: Store, plan: Plan, report: Report, told: Watcher) -> N
     report.failures += plan.refused
 
 
-def _cube(store: Store, one: CubePlan) -> Cube:
+def _cube(store: Store, one: CubePlan, *, lossless: bool) -> Cube:
     try:
         return store.cube(one.tile, one.sensor)
     except UnknownCubeError:
         with contextlib.suppress(CubeExistsError):  # another build was quicker
-            return store.create_cube(one.tile, one.sensor, bands=one.bands, wait=0)
+            return store.create_cube(
+                one.tile,
+                one.sensor,
+                bands=one.bands,
+                layers=one.layers,
+                lossless=lossless,
+                wait=0,
+            )
         return store.cube(one.tile, one.sensor)
 
 
@@ -143,7 +167,7 @@ class _Slot:
     """A job under way."""
 
     job: Job
-    waiting: set[tuple[int, int]]
+    waiting: set[Shard]
     outcomes: list[Outcome] = field(default_factory=list)
     failure: Failure | None = None
 
@@ -152,31 +176,31 @@ class _Slot:
         return not self.waiting or self.failure is not None
 
 
-class _Build:
+class CubeBuild:
     """The build of one cube."""
 
     def __init__(
         self,
         store: Store,
-        plan: Plan,
+        choices: Choices,
         one: CubePlan,
+        reading: Reading,
         report: Report,
         told: Watcher,
         start: Callable[[], Client],
     ) -> None:
-        self.cube, self.plan, self.one = _cube(store, one), plan, one
+        self.cube = _cube(store, one, lossless=choices.lossless)
+        self.choices, self.one, self.reading = choices, one, reading
         self.report, self.told, self.start = report, told, start
-        choices = plan.choices
-        self.reading = Reading(
-            policy=policy(plan.address, choices.allow),
-            profile=plan.profile,
-            timeout=choices.timeout,
-            checksums=choices.checksums,
-            resampling=choices.resampling,
-            build=uuid.uuid4().hex,
-        )
 
     def run(self) -> None:
+        """Build what the plan has of the cube; whoever wrote to it meanwhile keeps what he wrote.
+
+        Raises:
+            LockedError: another build holds the cube.
+            PlanError: its bands are not those of the plan.
+            NotWritableError: the disk is full or read-only.
+        """
         self.report.cubes.append((self.one.tile, self.one.sensor))
         with self.cube.write(wait=0) as writer:
             self._refuse_other_bands()
@@ -224,30 +248,30 @@ class _Build:
                 self._submit(client, tasks, running, ready)
         finally:
             client.cancel(list(running))
-        for slot in slots:
-            self._finish(writer, slot)
 
     def _tasks(self, writer: Writer, slots: Iterable[_Slot]) -> Iterator[tuple[_Slot, Task]]:
-        grid = layout.geobox(self.cube.sensor, self.cube.tile)
-        layers = tuple(layer.name for layer in layout.layers_of(self.cube.sensor))
-        there = tuple(name for name in writer.arrays if name in layers)
+        sensor = self.cube.sensor
+        grid = layout.geobox(sensor, self.cube.tile)
+        known = (*layout.layers_of(sensor), *sensor.optional_layers)
+        layers = tuple(layer.name for layer in known if layer.name in writer.arrays)
+        footprints = Footprints(self.cube.tile)
         for slot in slots:
             for shard in slot.job.shards:
-                if slot.failure is None:
-                    yield (
-                        slot,
-                        Task(
-                            staging=writer.staging,
-                            sensor=self.cube.sensor,
-                            bands=self.one.bands,
-                            layers=there,
-                            slot=writer.slots,
-                            shard=shard,
-                            grid=shard_grid(grid, shard),
-                            scenes=slot.job.acquisition.scenes,
-                            reading=self.reading,
-                        ),
-                    )
+                if slot.failure is not None:
+                    break
+                pixels, scenes = shard_grid(grid, shard), slot.job.acquisition.scenes
+                task = Task(
+                    staging=writer.staging,
+                    sensor=sensor,
+                    bands=self.one.bands,
+                    layers=layers,
+                    slot=writer.slots,
+                    shard=shard,
+                    grid=pixels,
+                    scenes=tuple(s for s in scenes if footprints.may_meet(s.footprint, pixels)),
+                    reading=self.reading,
+                )
+                yield slot, task
 
     def _submit(
         self,
@@ -283,11 +307,31 @@ class _Build:
         if slot.failure is not None:
             self._fail(slot.failure)
             return
+        if slot.job.fills is None and (measured := self._unwanted(slot)):
+            self._leave_out(measured)
+            return
         _commit(writer, slot)
         self.report.committed.append(slot.job.acquisition.item_id)
         self.report.shards += len(slot.outcomes)
         self.report.bytes += sum(outcome.size for outcome in slot.outcomes)
         self.told.committed(self.one.tile, self.one.sensor, slot.job.acquisition.item_id)
+
+    def _unwanted(self, slot: _Slot) -> LeftOut | None:
+        """Return what was measured of a slot that is cloudier or emptier than wanted."""
+        counts = Counts.of(slot.outcomes)
+        measured = LeftOut(
+            item=slot.job.acquisition.item_id,
+            shards=slot.job.shards,
+            cloud=100 * (1 - counts.clear_fraction) if counts.known else None,
+            nodata=100 * (1 - counts.valid_fraction),
+        )
+        limits = self.choices.max_measured_cloud, self.choices.max_measured_nodata
+        return measured if measured.beyond(*limits) else None
+
+    def _leave_out(self, measured: LeftOut) -> None:
+        self.report.left_out.append(measured)
+        ledger.record(self.cube, [measured])
+        self.told.left_out(measured)
 
     def _fail(self, failure: Failure) -> None:
         self.report.failures.append(failure)
@@ -315,9 +359,7 @@ def _contradiction(slot: _Slot) -> Failure | None:
     try:
         offset.refuse_contradiction(item_id, first.dn_offset, dark=dark, valid=valid)
     except OffsetError as error:
-        return Failure(
-            item=item_id, asset="", found=error.found, expected=error.expected, remedy=error.remedy
-        )
+        return Failure.of(item_id, error)
     return None
 
 
@@ -328,17 +370,34 @@ def _commit(writer: Writer, slot: _Slot) -> None:
     items = _items(job.acquisition, outcomes, counts)
     if job.fills is not None:
         whole = counts + job.before
+        item_id, source_url = _extended(job)
         writer.fill(
             job.fills,
             job.shards,
             [block.at(job.fills) for block in staged],
             clear_fraction=whole.clear_fraction,
             valid_fraction=whole.valid_fraction,
+            item_id=item_id,
+            source_url=source_url,
             items=items,
         )
     else:
         described = _described(job, counts, items)
         writer.append([described], [block.at(writer.slots) for block in staged])
+
+
+def _extended(job: Job) -> tuple[str, str]:
+    """Return the items and addresses of a slot, with those that it gets besides."""
+    items, urls = (told.split() for told in job.extends)
+    items += job.acquisition.item_id.split()
+    urls += _addresses(job.acquisition)
+    return " ".join(dict.fromkeys(items)), " ".join(dict.fromkeys(urls))
+
+
+def _addresses(acquisition: Acquisition) -> list[str]:
+    """Return where the items came from, without signature; an address with a space is left out."""
+    urls = dict.fromkeys(s.url.partition("?")[0] for s in acquisition.scenes if s.url)
+    return [url for url in urls if " " not in url]
 
 
 def _items(
@@ -360,14 +419,13 @@ def _items(
 def _described(job: Job, counts: Counts, items: tuple[dict[str, Any], ...]) -> Slot:
     """Return what the cube will know of an acquisition besides its pixels."""
     acquisition, first = job.acquisition, job.acquisition.scenes[0]
-    urls = dict.fromkeys(s.url.partition("?")[0] for s in acquisition.scenes if s.url)
     return Slot(
         time=acquisition.time,
         time_end=max(scene.time_end for scene in acquisition.scenes),
         item_id=acquisition.item_id,
         shards=job.shards,
         items=items,
-        source_url=" ".join(url for url in urls if " " not in url),
+        source_url=" ".join(_addresses(acquisition)),
         platform=first.platform,
         processing_baseline=first.processing_baseline,
         processor_version=first.processor_version,

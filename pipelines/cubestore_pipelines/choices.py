@@ -9,8 +9,10 @@ import shapely
 
 from cubestore_pipelines import place
 from cubestore_pipelines.errors import PlanError
+from cubestore_pipelines.products import MAPS
 from cubestore_pipelines.read import RESAMPLING
 from cubestore_pipelines.search import interval
+from cubestore_pipelines.select import Selection, parse
 
 Words = str | Iterable[str]
 """One, or several; commas separate too."""
@@ -36,16 +38,39 @@ class Choices:
     bands: tuple[str, ...] = ()
     """Of the cubes that are created; none: the standard ones, or those that a cube has."""
 
-    max_cloud: float | None = None
-    """Percent."""
+    layers: tuple[str, ...] = ()
+    """Optional layers of the cubes that are created."""
 
-    select: str = "all"
+    lossless: bool = False
+    """Whether cubes that are created keep every bit of float pixels."""
+
+    max_cloud: float | None = None
+    """Percent, as providers tell of whole products."""
+
+    max_nodata: float | None = None
+    """The same; where they do not tell, of the place, by the footprints."""
+
+    max_measured_cloud: float | None = None
+    """Percent of the pixels that were read."""
+
+    max_measured_nodata: float | None = None
+    select: tuple[str, ...] = ("all",)
+    """A rule for all sensors, and ``SENSOR=RULE`` for some."""
+
+    seed: int = 0
+    """Of what is drawn at random."""
+
     collections: tuple[str, ...] = ()
     skip_items: tuple[str, ...] = ()
     dn_offset: int | None = None
     """The user's word on what must be added to the digital numbers."""
 
-    resampling: str = "nearest"
+    resampling: str = ""
+    """Of pixels that are not the cube's own; "": as the sensor has it."""
+
+    ocean_zero: bool = False
+    """Whether the sea has a height of zero where there is no sheet of the elevation model."""
+
     profile: str = ""
     """Path of a profile."""
 
@@ -68,12 +93,14 @@ class Choices:
             raise PlanError(
                 "No place", expected="--tile, --tiles, --bbox or --aoi", remedy="give one of these"
             )
-        if self.resampling not in RESAMPLING:
+        if self.resampling not in {"", *RESAMPLING}:
             raise PlanError(
                 f"The resampling {self.resampling!r}",
                 expected=f"one of {', '.join(RESAMPLING)}",
                 remedy="choose one of these with --resampling",
             )
+        for sensor_id in self.sensors:
+            self.selection(sensor_id)
         try:
             interval(self.datetime)
         except ValueError:
@@ -82,6 +109,23 @@ class Choices:
                 expected="A/B, each a year, a month, a day, a moment or ..",
                 remedy="for example --datetime 2023-06-01/2023-08-31",
             ) from None
+
+    def selection(self, sensor_id: str) -> Selection:
+        """Return the rule of a sensor: its own, else that of all; maps of no day are taken whole.
+
+        Raises:
+            PlanError: there is no such rule, or there are two.
+        """
+        own = [rule.partition("=")[2] for rule in self.select if rule.startswith(f"{sensor_id}=")]
+        common = [rule for rule in self.select if "=" not in rule]
+        if len(own) > 1 or len(common) > 1:
+            raise PlanError(
+                f"The rules of selection {', '.join(self.select)}",
+                expected="one for all sensors, and one for each of some, as SENSOR=RULE",
+                remedy="leave out what --select says twice",
+            )
+        whole = ["all"] if sensor_id in MAPS else common
+        return parse(next(iter(own or whole), "all"))
 
 
 def choices(  # noqa: PLR0913 - the options of the command line
@@ -94,12 +138,19 @@ def choices(  # noqa: PLR0913 - the options of the command line
     aoi: File | shapely.Geometry | None = None,
     datetime: str = "",
     bands: Words = (),
+    layers: Words = (),
+    lossless: bool = False,
     max_cloud: float | None = None,
-    select: str = "all",
+    max_nodata: float | None = None,
+    max_measured_cloud: float | None = None,
+    max_measured_nodata: float | None = None,
+    select: Words = "all",
+    seed: int = 0,
     collection: Words = (),
     skip_item: Words = (),
     dn_offset: int | None = None,
-    resampling: str = "nearest",
+    resampling: str = "",
+    ocean_zero: bool = False,
     profile: File | None = None,
     allow: Words = (),
     timeout: float = 30.0,
@@ -117,12 +168,19 @@ def choices(  # noqa: PLR0913 - the options of the command line
         aoi: a vector file, or a geometry in lon/lat.
         datetime: ``A/B`` in UTC.
         bands: of the cubes that are created.
-        max_cloud: percent.
-        select: the rule of selection.
+        layers: optional layers of the cubes that are created.
+        lossless: keep every bit of float pixels in cubes that are created.
+        max_cloud: percent, as providers tell.
+        max_nodata: the same.
+        max_measured_cloud: percent of the pixels that were read.
+        max_measured_nodata: the same.
+        select: the rule of selection; several as ``SENSOR=RULE``.
+        seed: of what rules draw at random.
         collection: where to search.
         skip_item: ids of items to leave out.
         dn_offset: Sentinel-2: what must be added to the digital numbers.
-        resampling: of pixels that are not the cube's own.
+        resampling: of pixels that are not the cube's own; "": as the sensor has it.
+        ocean_zero: a height of zero where there is no sheet of the elevation model.
         profile: a YAML file.
         allow: hosts and folders, not public, that items of a remote catalogue may point to.
         timeout: seconds that a server may take to answer.
@@ -141,12 +199,19 @@ def choices(  # noqa: PLR0913 - the options of the command line
         area=shapely.union_all(areas) if areas else None,
         datetime=datetime,
         bands=_words(bands),
+        layers=_words(layers),
+        lossless=lossless,
         max_cloud=max_cloud,
-        select=select,
+        max_nodata=max_nodata,
+        max_measured_cloud=max_measured_cloud,
+        max_measured_nodata=max_measured_nodata,
+        select=((select,) if isinstance(select, str) else tuple(select)) or ("all",),
+        seed=seed,
         collections=_words(collection),
         skip_items=_words(skip_item),
         dn_offset=dn_offset,
         resampling=resampling,
+        ocean_zero=ocean_zero,
         profile="" if profile is None else str(Path(profile).absolute()),
         allow=_words(allow),
         timeout=timeout,

@@ -1,5 +1,6 @@
 """A product's numbers -> the numbers that a cube stores."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 from cubestore.sensors import Layer, Sensor
 from cubestore_pipelines import offset
 from cubestore_pipelines.errors import HeaderError
-from cubestore_pipelines.read import Found
 from cubestore_pipelines.scene import Scene
 
 Pixels = NDArray[Any]
@@ -21,11 +21,21 @@ def product_nodata(sensor: Sensor) -> float | None:
     return 0 if sensor.id in offset.EVIDENCE else sensor.pixels.nodata
 
 
-def store_pixels(found: Found, scene: Scene, sensor: Sensor, out: Pixels, name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What was read of a band."""
+
+    pixels: Pixels
+    """``(y, x)``, as in the file, or cleaned."""
+
+    nodata: float | None
+
+
+def store_pixels(found: Numbers, scene: Scene, sensor: Sensor, out: Pixels, name: str) -> None:
     """Write a band as the cube stores it.
 
     Args:
-        found: the band, as in the file.
+        found: the band.
         scene: which offset is in its numbers.
         sensor: what the cube's numbers are.
         out: ``(y, x)``, of the cube's dtype.
@@ -40,7 +50,7 @@ def store_pixels(found: Found, scene: Scene, sensor: Sensor, out: Pixels, name: 
         _store_as_it_is(found, sensor.pixels, out, name)
 
 
-def _store_reflectance(found: Found, dn_offset: int, out: Pixels, name: str) -> None:
+def _store_reflectance(found: Numbers, dn_offset: int, out: Pixels, name: str) -> None:
     """Take the offset out and put nodata in; nothing is clipped but what int16 cannot hold."""
     if found.pixels.dtype.kind not in "ui" or found.pixels.dtype.itemsize > ITEM_BITS // 8:
         raise _unfit(found, "integers of 16 bits", name)
@@ -80,20 +90,28 @@ def _table(kind: str, dn_offset: int, nodata: float | None) -> Pixels:
     return table
 
 
-def _store_as_it_is(found: Found, layer: Layer, out: Pixels, name: str) -> None:
+def _store_as_it_is(found: Numbers, layer: Layer, out: Pixels, name: str) -> None:
     if not np.can_cast(found.pixels.dtype, layer.dtype, "safe"):
         raise _unfit(found, layer.dtype.name, name)
     out[:] = found.pixels
-    if found.nodata is not None and found.nodata != layer.nodata:
+    if _differs(found, layer):
         out[found.pixels == found.nodata] = layer.nodata
 
 
-def store_mask(found: Found, layer: Layer, out: Pixels, name: str) -> None:
+def _differs(found: Numbers, layer: Layer) -> bool:
+    """Whether the file marks with another number than the cube what has no data."""
+    return found.nodata is not None and found.nodata == found.nodata != layer.nodata
+
+
+def store_mask(found: Numbers, layer: Layer, out: Pixels, name: str) -> None:
     """Write a mask untouched, in the cube's dtype.
 
     Raises:
         HeaderError: a value that the dtype cannot hold.
     """
+    if layer.dtype.kind == "f":
+        _store_as_it_is(found, layer, out, name)
+        return
     pixels, limits = found.pixels, np.iinfo(layer.dtype.name)
     wide = not np.can_cast(pixels.dtype, layer.dtype, "safe")
     if wide and (
@@ -101,11 +119,11 @@ def store_mask(found: Found, layer: Layer, out: Pixels, name: str) -> None:
     ):
         raise _unfit(found, f"classes that {layer.dtype.name} holds", name)
     out[:] = pixels
-    if found.nodata is not None and found.nodata != layer.nodata:
+    if _differs(found, layer):
         out[pixels == found.nodata] = layer.nodata
 
 
-def _unfit(found: Found, expected: str, name: str) -> HeaderError:
+def _unfit(found: Numbers, expected: str, name: str) -> HeaderError:
     return HeaderError(
         f"{name} holds {found.pixels.dtype.name}",
         expected=expected,

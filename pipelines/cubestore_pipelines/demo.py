@@ -77,7 +77,7 @@ def _choices(address: str) -> Choices:
 
 
 def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]:
-    first = replace(choices, datetime="2023", select="least-cloudy-per-quarter")
+    first = replace(choices, datetime="2023", select=("least-cloudy-per-quarter",))
     file = directory / ARCHIVE / "plan.json"
     made = plan(directory, first)
     planfile.save(made, file)
@@ -100,7 +100,7 @@ def _command(verb: str, directory: Path, choices: Choices, more: str = "") -> st
     words = [f"cubestore {verb} {directory} --catalog {choices.catalog} --sensor {SENSOR}"]
     words.append("--bbox " + " ".join(f"{edge:.3f}" for edge in box))
     words += [f"--datetime {choices.datetime}"] if choices.datetime else []
-    words += [f"--select {choices.select}"] if choices.select != "all" else []
+    words += [f"--select {rule}" for rule in choices.select if rule != "all"]
     words += [f"--skip-item {item}" for item in choices.skip_items]
     return " ".join([*words, more]).strip()
 

@@ -6,6 +6,7 @@ CubestoreError
 ├── ProfileError (ValueError)               a profile that cannot be understood
 ├── PlanError (ValueError)                  a plan file that is none, or choices that contradict
 ├── ItemError (ValueError)                  an item that cannot be used
+│   ├── OtherProductError                   … since it is of another product or platform
 │   └── OffsetError                         … since nobody can tell which offset is in its pixels
 └── AssetError (OSError)                    a file that cannot be read
     ├── RefusedAddressError                 … since nobody allowed its address
@@ -35,6 +36,10 @@ class PlanError(CubestoreError, ValueError):
 
 class ItemError(CubestoreError, ValueError):
     """The item cannot be used."""
+
+
+class OtherProductError(ItemError):
+    """The item is of another product or platform: a collection may hold several."""
 
 
 class OffsetError(ItemError):

@@ -11,7 +11,7 @@ from cubestore_pipelines import offset
 from cubestore_pipelines.errors import ItemError
 from cubestore_pipelines.items import Asset, BandInfo, Item
 from cubestore_pipelines.mapping import Mapping, locate, mapping
-from cubestore_pipelines.products import product
+from cubestore_pipelines.products import PHOTOGRAPHS, product
 from cubestore_pipelines.providers import Provider
 from cubestore_pipelines.scene import Raster, Scene
 
@@ -21,6 +21,7 @@ def harmonise(
     sensor: Sensor,
     bands: Iterable[str],
     *,
+    layers: Iterable[str] = (),
     profile: Provider | None = None,
     dn_offset: int | None = None,
 ) -> Scene:
@@ -30,6 +31,7 @@ def harmonise(
         item: from any catalogue.
         sensor: whose product it is taken for.
         bands: names of those wanted.
+        layers: names of optional layers that are taken where the item has them.
         profile: of the catalogue, or a user's own; it goes before what is built in.
         dn_offset: the user's word on what must be added to the digital numbers.
 
@@ -39,9 +41,10 @@ def harmonise(
     """
     product(sensor).refuse_other(item, sensor)
     known = mapping(item, sensor, profile)
-    names = [layer.name for layer in sensor.layers if layer.name in known.collection.layers]
-    layers = {name: _raster(*locate(item, known.collection, name)) for name in names}
-    located = {name: locate(item, known.collection, name) for name in bands}
+    masks = [layer.name for layer in sensor.layers if layer.name in known.collection.layers]
+    masks += [name for name in layers if known.collection.has(item, name)]
+    alternate = known.provider.alternate if known.provider else ""
+    located = {n: locate(item, known.collection, n) for n in _needed(bands, sensor, known)}
     scene = Scene(
         item_id=_single_word(item.id),
         collection=item.collection,
@@ -51,11 +54,17 @@ def harmonise(
         time=item.time,
         time_end=item.time_end,
         footprint=item.geometry,
-        bands={name: _raster(*where) for name, where in located.items()},
-        layers=layers,
+        bands={name: _raster(*where, alternate) for name, where in located.items()},
+        layers={name: _raster(*locate(item, known.collection, name), alternate) for name in masks},
         **product(sensor).facts(item),
     )
     return _with_offset(scene, item, known, list(located.values()), dn_offset)
+
+
+def _needed(bands: Iterable[str], sensor: Sensor, known: Mapping) -> list[str]:
+    """Return the bands to locate; a photograph has data where any of its bands has."""
+    others = [b.name for b in sensor.bands if sensor.id in PHOTOGRAPHS]
+    return list(dict.fromkeys([*bands, *(n for n in others if n in known.collection.bands)]))
 
 
 def _with_offset(
@@ -84,11 +93,11 @@ def _declared(band: BandInfo) -> float | None:
     return band.offset / band.scale
 
 
-def _raster(asset: Asset, index: int) -> Raster:
+def _raster(asset: Asset, index: int, alternate: str) -> Raster:
     band = _info(asset, index)
     return Raster(
         asset=asset.key,
-        href=asset.href,
+        href=asset.alternates.get(alternate, asset.href),
         index=index,
         media_type=asset.media_type,
         crs=asset.crs,

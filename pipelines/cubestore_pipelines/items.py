@@ -8,7 +8,7 @@ any offset. What an item means for a sensor is decided in ``harmonise``.
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -60,6 +60,9 @@ class Asset:
     size: int | None = None
     checksum: str = ""
     """As a multihash in hexadecimal."""
+
+    alternates: Mapping[str, str] = field(default_factory=dict)
+    """Other addresses of the file, by what they are called: ``s3``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +221,15 @@ def _asset(item: str, key: str, asset: Json, properties: Json, base: str) -> Ass
         roles=tuple(asset.get("roles") or ()),
         size=asset.get("file:size") if _is_number(asset.get("file:size")) else None,
         checksum=str(asset.get("file:checksum") or asset.get("checksum:multihash") or ""),
+        alternates=dict(_alternates(asset.get("alternate"), base)),
     )
+
+
+def _alternates(told: object, base: str) -> Iterator[tuple[str, str]]:
+    """Yield other addresses of an asset, by name."""
+    for name, other in told.items() if isinstance(told, dict) else ():
+        if isinstance(other, dict) and isinstance(other.get("href"), str):
+            yield str(name), resolve(base, other["href"])
 
 
 def resolve(base: str, href: str) -> str:

@@ -11,11 +11,28 @@ from dataclasses import dataclass
 from cubestore.sensors import Band, Layer, Sensor
 from cubestore_pipelines.errors import ItemError
 from cubestore_pipelines.items import Asset, BandInfo, Item
-from cubestore_pipelines.products import PRODUCTS
+from cubestore_pipelines.products import product
 from cubestore_pipelines.providers import ANY, Collection, Provider, Source, providers
 
-MASKS = {"SCL": "sentinel-2-l2a", "QA_PIXEL": "landsat-c2-l2"}
-"""What the ``quality`` of a sensor is called, where a provider's file does not tell."""
+MASKS = {
+    "sentinel-2-l2a": {"quality": "SCL"},
+    "landsat-c2-l2": {
+        "quality": "QA_PIXEL",
+        "saturation": "QA_RADSAT",
+        "surface_temperature": "ST_B10",
+    },
+    "landsat-c2-l1": {"quality": "QA_PIXEL", "saturation": "QA_RADSAT"},
+    "modis-09a1": {
+        "quality": "sur_refl_qc_500m",
+        "state": "sur_refl_state_500m",
+        "day_of_year": "sur_refl_day_of_year",
+        "solar_zenith_angle": "sur_refl_szen",
+        "view_zenith_angle": "sur_refl_vzen",
+        "relative_azimuth_angle": "sur_refl_raz",
+    },
+    "sentinel-1-rtc": {"layover_shadow": "mask"},
+}
+"""What products call a sensor's layers, where a provider's file does not tell."""
 
 PICTURES = {"visual", "overview", "thumbnail"}
 """Roles of what is to be looked at: its bands bear the names, not the numbers."""
@@ -44,7 +61,7 @@ def mapping(item: Item, sensor: Sensor, profile: Provider | None) -> Mapping:
             )
         return Mapping(profile, told)
     for provider, collection in _built_in(item, sensor):
-        if _fits(item, collection):
+        if _fits(item, sensor, collection):
             return Mapping(provider, collection)
     if not _tells(item, sensor):
         raise ItemError(
@@ -93,12 +110,13 @@ def _built_in(item: Item, sensor: Sensor) -> Iterator[tuple[Provider, Collection
 
 def _tells(item: Item, sensor: Sensor) -> bool:
     """Whether an item of a collection that nobody knows tells what product it is."""
-    return sensor.id in PRODUCTS or item.collection.lower() == sensor.id
+    return product(sensor).identifies(item, sensor) or item.collection.lower() == sensor.id
 
 
-def _fits(item: Item, collection: Collection) -> bool:
-    sources = (*collection.bands.values(), *collection.layers.values())
-    return all(any(key in item.assets for key in source.assets) for source in sources)
+def _fits(item: Item, sensor: Sensor, collection: Collection) -> bool:
+    """Whether an item has all the assets that its sensor's products always have."""
+    layers = [layer.name for layer in sensor.layers if layer.name in collection.layers]
+    return all(collection.has(item, name) for name in (*collection.bands, *layers))
 
 
 def _by_names(item: Item, sensor: Sensor) -> Collection:
@@ -110,7 +128,7 @@ def _by_names(item: Item, sensor: Sensor) -> Collection:
     }
     layers = {
         layer.name: source
-        for layer in sensor.layers
+        for layer in (*sensor.layers, *sensor.optional_layers)
         if (source := _named(item, _mask_spellings(layer, sensor), gsd=sensor.gsd))
     }
     return Collection(sensor=sensor.id, bands=bands, layers=layers)
@@ -123,7 +141,8 @@ def _spellings(band: Band) -> set[str]:
 
 
 def _mask_spellings(layer: Layer, sensor: Sensor) -> set[str]:
-    return {layer.name, *(word.lower() for word, s in MASKS.items() if s == sensor.id)}
+    own = MASKS.get(sensor.id, {}).get(layer.name, layer.name).lower()
+    return {layer.name, own, f"{own}.tif"}
 
 
 def _named(item: Item, names: set[str], *, gsd: float) -> Source | None:

@@ -13,13 +13,20 @@ from typing import Any
 
 import shapely
 
+from cubestore.errors import SlotError
+from cubestore.slot import refuse_tokens
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.errors import PlanError
-from cubestore_pipelines.plan import CubePlan, Plan, Refusal
+from cubestore_pipelines.failures import Refusal
+from cubestore_pipelines.plan import CubePlan, Plan
 from cubestore_pipelines.scene import Raster, Scene
 
-FORMAT = 1
+FORMAT = 2
+"""1 had one rule of selection, and no footprints."""
+
+COARSE = 1e-4
+"""Degrees to which a footprint is kept."""
 
 
 def save(made: Plan, path: str | Path) -> None:
@@ -39,12 +46,14 @@ def _refuse_signed(scene: Scene) -> None:
     """Refuse addresses that are signed already: a plan outlives them, and tells them to others."""
     rasters = (*scene.bands.values(), *scene.layers.values())
     addresses = [scene.url, *(raster.href for raster in rasters)]
-    if any("?" in address for address in addresses if "://" in address):
+    try:
+        refuse_tokens(" ".join(address for address in addresses if "://" in address))
+    except SlotError as error:
         raise PlanError(
-            f"The addresses of item {scene.item_id} carry a query: a signature or a token",
+            f"Item {scene.item_id}: {error.found}",
             expected="addresses as the catalogue has them",
             remedy="search without signing: a build signs by itself",
-        )
+        ) from None
 
 
 def load(path: str | Path) -> Plan:
@@ -84,17 +93,19 @@ def _jsonable(made: Plan) -> dict[str, Any]:
 
 def _jsonable_cube(one: CubePlan) -> dict[str, Any]:
     slots = [[_jsonable_scene(scene) for scene in a.scenes] for a in one.acquisitions]
-    told = {"tile": one.tile, "sensor": one.sensor, "bands": one.bands, "shards": one.shards}
+    told = {f.name: getattr(one, f.name) for f in fields(one) if f.name != "acquisitions"}
     return {**told, "slots": slots}
 
 
 def _jsonable_scene(scene: Scene) -> dict[str, Any]:
-    told = {f.name: getattr(scene, f.name) for f in fields(scene) if f.name != "footprint"}
+    told = {f.name: getattr(scene, f.name) for f in fields(scene)}
     rasters = {
         name: {key: _filled(asdict(raster)) for key, raster in told[name].items()}
         for name in ("bands", "layers")
     }
     times = {name: told[name].isoformat() for name in ("time", "time_end")}
+    drawn = shapely.set_precision(scene.footprint, COARSE) if scene.footprint else None
+    told["footprint"] = shapely.to_wkt(drawn, rounding_precision=4) if drawn else ""
     # NaN, unequal to itself, has no JSON.
     return {k: v for k, v in {**told, **rasters, **times}.items() if v == v}  # noqa: PLR0124
 
@@ -123,6 +134,7 @@ def _parsed_cube(one: Mapping[str, Any]) -> CubePlan:
         tile=one["tile"],
         sensor=one["sensor"],
         bands=tuple(one["bands"]),
+        layers=tuple(one["layers"]),
         shards=tuple((row, column) for row, column in one["shards"]),
         acquisitions=tuple(Acquisition(tuple(map(_parsed_scene, s))) for s in one["slots"]),
     )
@@ -134,7 +146,8 @@ def _parsed_scene(told: Mapping[str, Any]) -> Scene:
         for name in ("bands", "layers")
     }
     times = {name: datetime.fromisoformat(told[name]) for name in ("time", "time_end")}
-    return Scene(**{**told, **rasters, **times})
+    footprint = shapely.from_wkt(told["footprint"]) if told["footprint"] else None
+    return Scene(**{**told, **rasters, **times, "footprint": footprint})
 
 
 def _parsed_raster(told: Mapping[str, Any]) -> Raster:

@@ -1,8 +1,9 @@
 """What a cube holds already, and so what is left to do for an acquisition.
 
-The same scenes in the same processing: nothing, or the shards that they lack. A newer processing,
-or a part that arrived late: a new slot that supersedes the old one. What is older than the cube's
-is left alone.
+The same scenes in the same processing: nothing, or the shards that they lack. Other parts of what
+a slot shows, for shards that it lacks: they are filled, and the parts named with its items. A newer
+processing, or a part that arrived late: a new slot that supersedes the old one. What is older than
+the cube's is left alone.
 """
 
 import math
@@ -15,11 +16,11 @@ import numpy as np
 
 from cubestore import Cube, reader
 from cubestore.grids import Tile
-from cubestore_pipelines.acquisitions import Acquisition, baseline, part, sighting
+from cubestore_pipelines.acquisitions import Acquisition, baseline, part, rank, sighting
+from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.shard import Outcome
 
-Shard = tuple[int, int]
 Rank = tuple[tuple[int, ...], str]
 
 
@@ -65,6 +66,10 @@ class Held:
 
     slot: int
     item_id: str
+    source_url: str = ""
+    processing: tuple[str, int] = ("", 0)
+    """Baseline, and what was added to the digital numbers."""
+
     sighting: tuple[object, ...]
     asked: frozenset[Shard]
     parts: Mapping[tuple[str, ...], Rank]
@@ -86,6 +91,9 @@ class Job:
     before: Counts = field(default_factory=Counts)
     """What was counted in the shards that the slot has."""
 
+    extends: tuple[str, str] = ("", "")
+    """The slot's items and addresses, where others are added to them."""
+
     supersedes: str = ""
     reason: str = ""
     """Why nothing is to be done, or ""."""
@@ -103,7 +111,9 @@ def held(cube: Cube) -> list[Held]:
         Held(
             slot=slot,
             item_id=entry["item_id"],
-            sighting=sighting(entry["platform"], entry["relative_orbit"], entry["time"], cube.tile),
+            source_url=entry["source_url"],
+            processing=(entry["processing_baseline"], entry["dn_offset"]),
+            sighting=_sighting(entry, next(iter(items.get(slot, ())), {}), cube.tile),
             asked=frozenset(asked.get(slot, ())),
             parts=_parts(items.get(slot, ())),
             counts=sum(
@@ -118,10 +128,24 @@ def held(cube: Cube) -> list[Held]:
 def _entries(cube: Cube) -> list[dict[str, Any]]:
     """Return the time coordinates that identify slots, in order of arrival."""
     dataset = reader.dataset(cube.path, cube.root(), mask_and_scale=False)
-    names = ("item_id", "platform", "relative_orbit", "supersedes")
+    names = (
+        "item_id",
+        "source_url",
+        "platform",
+        "processing_baseline",
+        "dn_offset",
+        "relative_orbit",
+        "supersedes",
+    )
     columns = {name: dataset[name].values.tolist() for name in names}
     columns["time"] = [_utc(moment) for moment in dataset.time.values]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _sighting(entry: Mapping[str, Any], item: Mapping[str, Any], tile: Tile) -> tuple[object, ...]:
+    """Return what a slot shows: its coordinates tell, and the record of its first item."""
+    orbit = item.get("track", entry["relative_orbit"])
+    return sighting(entry["platform"], orbit, item.get("occasion") or entry["time"], tile)
 
 
 def _utc(moment: np.datetime64) -> datetime:
@@ -150,6 +174,8 @@ def provenance(scene: Scene, assets: Mapping[str, Any]) -> dict[str, Any]:
         "part": list(part(scene)),
         "processing_baseline": scene.processing_baseline,
         "generated": scene.generated,
+        **({"occasion": scene.occasion} if scene.occasion else {}),
+        **({"track": scene.track} if scene.track >= 0 else {}),
         "assets": dict(assets),
     }
 
@@ -166,19 +192,34 @@ def left_to_do(
     acquisition: Acquisition, shards: Sequence[Shard], there: Sequence[Held], tile: Tile
 ) -> Job:
     """Return what is to be done for an acquisition, in a cube that holds ``there``."""
-    wanted = {part(s): _rank(s) for s in acquisition.scenes}
+    wanted = {part(scene): rank(scene) for scene in acquisition.scenes}
     if same := [one for one in there if one.item_id == acquisition.item_id]:
         return _of_same_id(acquisition, shards, same[-1], wanted)
     for one in reversed(_related(acquisition, wanted, there, tile)):
-        if all(one.parts.get(key, ((), "")) >= rank for key, rank in wanted.items()):
-            known = all(one.parts[key] == rank for key, rank in wanted.items())
-            if known:
-                return _fill(acquisition, shards, one, "there already")
-            return Job(acquisition=acquisition, shards=(), reason="the cube's is newer")
-        if one.parts.keys() <= wanted.keys():
-            together = tuple(sorted({*shards, *one.asked}))
-            return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
+        if job := _beside(acquisition, shards, one, wanted):
+            return job
     return Job(acquisition=acquisition, shards=tuple(sorted(shards)))
+
+
+def _beside(
+    acquisition: Acquisition,
+    shards: Sequence[Shard],
+    one: Held,
+    wanted: Mapping[tuple[str, ...], Rank],
+) -> Job | None:
+    """Return what is to be done beside a slot that shows the same, or other parts of it."""
+    if all(one.parts.get(key, ((), "")) >= rank for key, rank in wanted.items()):
+        if all(one.parts[key] == rank for key, rank in wanted.items()):
+            return _fill(acquisition, shards, one, "there already")
+        return Job(acquisition=acquisition, shards=(), reason="the cube's is newer")
+    if one.parts.keys() <= wanted.keys():
+        together = tuple(sorted({*shards, *one.asked}))
+        return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
+    first = acquisition.scenes[0]
+    unchanged = all(one.parts.get(key, rank) == rank for key, rank in wanted.items())
+    if unchanged and one.processing == (first.processing_baseline, first.dn_offset):
+        return _fill(acquisition, shards, one, "there already, but for parts that arrived late")
+    return None
 
 
 def _of_same_id(
@@ -202,6 +243,7 @@ def _fill(acquisition: Acquisition, shards: Sequence[Shard], one: Held, reason: 
         shards=missing,
         fills=one.slot if missing else None,
         before=one.counts,
+        extends=(one.item_id, one.source_url),
         reason="" if missing else reason,
     )
 
@@ -214,15 +256,13 @@ def _related(
 ) -> list[Held]:
     """Return the slots that show what the acquisition shows, or other parts of it."""
     first = acquisition.scenes[0]
-    key = sighting(first.platform, first.relative_orbit, acquisition.time, tile)
+    orbit = first.relative_orbit if first.track < 0 else first.track
+    key = sighting(first.platform, orbit, first.occasion or acquisition.time, tile)
+    known = bool(first.datatake or first.occasion)
     return [
         one
         for one in there
         if not one.superseded
         and one.parts
-        and (one.parts.keys() & wanted.keys() or (first.datatake and one.sighting == key))
+        and (one.parts.keys() & wanted.keys() or (known and one.sighting == key))
     ]
-
-
-def _rank(scene: Scene) -> Rank:
-    return baseline(scene.processing_baseline), scene.generated

@@ -1,31 +1,32 @@
 """The pixels of others -> arrays on a cube's grid: the one place where archives are read.
 
 Where a file lies on the cube's own grid, or on one whose pixels are whole multiples of it, its
-pixels are taken as they are, window by window. Everything else is warped, from a window in memory,
-with exact coordinates for every pixel; nodata never enters an interpolation.
+pixels are taken as they are, window by window, whatever its CRS is called: zones 326xx and 327xx
+are one, NAD83 lies on WGS 84. Everything else is warped, from a window in memory, with exact
+coordinates for every pixel; nodata never enters an interpolation.
 """
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from odc.geo.overlap import compute_reproject_roi
-from odc.geo.types import NormalizedSlice
-from rasterio.crs import CRS
-from rasterio.enums import Resampling
-from rasterio.io import DatasetReader, MemoryFile
-from rasterio.vrt import WarpedVRT
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from cubestore.lattice import transformer
+from cubestore.warp import operation, source_window, warp
 from cubestore_pipelines import gdal, header
 from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.clean import Cleaning
 from cubestore_pipelines.errors import HeaderError
 from cubestore_pipelines.scene import Raster
 from cubestore_pipelines.transfer import RemoteFile
@@ -33,20 +34,16 @@ from cubestore_pipelines.transfer import RemoteFile
 ON_EDGE = 1e-3
 """Pixels by which edges may miss one another and still be the same."""
 
-EXACT = 1e-5
-"""Pixels by which coordinates of a warp may be off. GDAL's own default, an eighth, takes the wrong
-source pixel for one in forty."""
-
-PADDING = 8
-"""Pixels of the source read around what a warp needs: cubic looks two further, times its scale."""
-
 MOST_WINDOW = 2**28
 """Pixels of a file that are held to warp one shard."""
 
 SMALL = 2**22
 """Bytes of a remote file that is fetched whole, where its item has a checksum."""
 
-RESAMPLING = ("nearest", "bilinear", "cubic", "average")
+COLOURS = 4
+"""Bands that a photograph can have: what comes behind them is a mask."""
+
+RESAMPLING = ("nearest", "bilinear", "cubic")
 
 Pixels = NDArray[Any]
 
@@ -68,10 +65,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Pixels of a band on a grid, and where they came from."""
+    """Pixels of a file's bands on a grid, and where they came from."""
 
     pixels: Pixels
-    """``(y, x)``, as in the file; :attr:`nodata` where the file has none."""
+    """``(band, y, x)``, as in the file or cleaned; :attr:`nodata` where there are none."""
 
     nodata: float | None
     provenance: dict[str, Any]
@@ -79,23 +76,25 @@ class Found:
 
 
 def read(
-    raster: Raster,
+    rasters: Sequence[Raster],
     grid: GeoBox,
     access: Access,
     *,
     name: str,
     nodata: float | None = None,
     resampling: str = "nearest",
+    cleaning: Cleaning | None = None,
 ) -> Found | None:
-    """Return a band's pixels on a grid.
+    """Return the pixels of some of a file's bands on a grid.
 
     Args:
-        raster: where the band lies, and what its item declares.
+        rasters: where the bands lie, and what their item declares; all in one file.
         grid: north-up; a window of a cube.
         access: how files may be reached.
         name: for errors: the item and its asset.
         nodata: the product's, where neither file nor item tell.
         resampling: of pixels that are not the cube's own.
+        cleaning: of what the product does not mark as nodata.
 
     Returns:
         None where the file has no pixel in the grid.
@@ -103,13 +102,17 @@ def read(
     Raises:
         AssetError: the file cannot be read, may not be, or is not what the item declares.
     """
-    source = _source(raster, access, name)
+    source = _source(rasters[0], access, name)
     with gdal.opened(source, name) as dataset:
-        header.check(dataset, raster, name)
-        told = (dataset.nodatavals[raster.index - 1], raster.nodata, nodata)
+        for raster in rasters:
+            header.check(dataset, raster, name)
+        told = (dataset.nodatavals[rasters[0].index - 1], rasters[0].nodata, nodata)
         known = next((value for value in told if value is not None), None)
-        pixels = _pixels(dataset, raster.index, grid, known, resampling)
-    return None if pixels is None else Found(pixels, known, _provenance(source, raster))
+        file = _File(dataset, [raster.index for raster in rasters], known, cleaning)
+        pixels = _pixels(file, grid, resampling)
+    if pixels is None:
+        return None
+    return Found(pixels, file.empty, _provenance(source, rasters[0], file, grid))
 
 
 def _source(raster: Raster, access: Access, name: str) -> Path | RemoteFile:
@@ -152,144 +155,163 @@ def _remote(url: str, access: Access) -> RemoteFile:
     return file
 
 
-def _provenance(source: Path | RemoteFile, raster: Raster) -> dict[str, Any]:
+def _provenance(
+    source: Path | RemoteFile, raster: Raster, file: "_File", grid: GeoBox
+) -> dict[str, Any]:
     told: dict[str, Any] = {"href": raster.href.partition("?")[0]}
     if isinstance(source, RemoteFile):
         told |= {"size": source.size} | ({"etag": source.etag} if source.etag else {})
     else:
         told["size"] = source.stat().st_size
+    told |= {"operation": way} if (way := _operation(file.grid.crs, grid.crs)) else {}
     return told | ({"checksum": raster.checksum} if raster.checksum else {})
 
 
-def _pixels(
-    dataset: DatasetReader, index: int, grid: GeoBox, nodata: float | None, resampling: str
-) -> Pixels | None:
-    factor = _aligned(dataset, grid)
-    if factor == 1 or (factor and resampling == "nearest"):
-        return _replicated(dataset, index, grid, factor, nodata)
-    return _warped(dataset, index, grid, nodata, resampling)
+@cache
+def _operation(file: CRS, grid: CRS) -> str:
+    """Return PROJ's way between two CRSs, "" where they are one."""
+    return "" if file == grid else operation(file, grid)
 
 
-def _aligned(dataset: DatasetReader, grid: GeoBox) -> int:
-    """Return how many of the grid's pixels make up the side of one of the file's, 0 for none."""
-    file, mine = dataset.transform, grid.affine
-    if file.b or file.d or file.a <= 0 or file.e >= 0 or dataset.crs != _rasterio(grid):
-        return 0
-    factor = round(file.a / mine.a)
-    whole = (
-        file.a / mine.a,
-        file.e / mine.e,
-        (file.c - mine.c) / mine.a,
-        (file.f - mine.f) / mine.e,
-    )
-    reach = max(dataset.shape) * factor
-    same = abs(whole[0] - factor) * reach < ON_EDGE and abs(whole[1] - factor) * reach < ON_EDGE
-    edges = all(abs(value - round(value)) < ON_EDGE for value in whole[2:])
-    return factor if factor >= 1 and same and edges else 0
+class _File:
+    """Some bands of a raster that is open, whatever cleans them."""
+
+    def __init__(
+        self,
+        dataset: DatasetReader,
+        indexes: Sequence[int],
+        nodata: float | None,
+        cleaning: Cleaning | None,
+    ) -> None:
+        self.dataset, self.indexes, self.grid = dataset, list(indexes), _grid(dataset)
+        self._nodata, self._cleaning = nodata, cleaning
+
+    @property
+    def empty(self) -> float | None:
+        """What has no data in what is read."""
+        return self._nodata if self._cleaning is None else self._cleaning.nodata
+
+    def read(self, rows: slice, columns: slice) -> Pixels:
+        """Return a window, ``(band, y, x)``.
+
+        Raises:
+            HeaderError: it is larger than what is held in memory.
+        """
+        window = Window.from_slices(rows, columns)
+        if window.width * window.height * len(self.indexes) > MOST_WINDOW:
+            raise HeaderError(
+                f"A shard needs {window.width} x {window.height} pixels of {self.dataset.name}",
+                expected=f"up to {MOST_WINDOW}: the file is far finer than the cube",
+                remedy="map a coarser asset with --profile",
+            )
+        pixels: Pixels = self.dataset.read(self.indexes, window=window)
+        if self._cleaning is None:
+            return pixels
+        mask = self._mask(window) if self._cleaning.masked else None
+        return self._cleaning.clean(pixels, self._nodata, mask)
+
+    def _mask(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return where the file says that there is data; None where it does not say.
+
+        A file may have a mask of its own. Else a band that is none of those that are read tells:
+        one that is called alpha, or any behind the colours. What is called alpha and is read is a
+        colour: NAIP's near infrared.
+        """
+        flags = self.dataset.mask_flag_enums[self.indexes[0] - 1]
+        if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+            masked: NDArray[Any] = self.dataset.read_masks(self.indexes[0], window=window)
+            return masked > 0
+        kinds = enumerate(self.dataset.colorinterp, 1)
+        rest = [(n, kind) for n, kind in kinds if n not in self.indexes]
+        spare = [n for n, kind in rest if kind == ColorInterp.alpha or n > COLOURS]
+        return self.dataset.read(spare[0], window=window) > 0 if spare else None
 
 
-def _rasterio(grid: GeoBox) -> CRS:
-    return _crs(str(grid.crs))
+def _grid(dataset: DatasetReader) -> GeoBox:
+    return GeoBox(dataset.shape, dataset.transform, _crs(dataset.crs.to_wkt()))
 
 
 @cache
 def _crs(wkt: str) -> CRS:
-    return CRS.from_user_input(wkt)
+    return CRS(wkt)
 
 
-def _replicated(
-    dataset: DatasetReader, index: int, grid: GeoBox, factor: int, nodata: float | None
-) -> Pixels | None:
+def _pixels(file: _File, grid: GeoBox, resampling: str) -> Pixels | None:
+    aligned = _aligned(file.grid, grid)
+    if aligned and (aligned.factor == 1 or resampling == "nearest"):
+        return _replicated(file, grid, aligned)
+    return _warped(file, grid, resampling)
+
+
+class _Alignment(NamedTuple):
+    """How a file lies on a grid's pixels."""
+
+    factor: int
+    """How many of the grid's pixels make up the side of one of the file's."""
+
+    row: int
+    column: int
+    """Of the grid, where the file begins."""
+
+
+def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
+    """Return how a file lies on a grid's pixels; None where it does not."""
+    down, along = (np.array([0, size / 2, size]) for size in file.shape)
+    columns, rows = np.meshgrid(along, down)
+    try:
+        x, y = transformer(grid.crs, file.crs).transform(*(file.affine * (columns, rows)))
+    except ValueError:
+        return None
+    found = ~grid.affine * (np.asarray(x), np.asarray(y))
+    if not np.isfinite(found).all():
+        return None
+    column, row = (float(values[0, 0]) for values in found)
+    factor = round((found[0][0, -1] - column) / file.shape[1])
+    told = (round(column) + factor * columns, round(row) + factor * rows)
+    if factor < 1 or np.abs(np.subtract(found, told)).max() > ON_EDGE:
+        return None
+    return _Alignment(factor, round(row), round(column))
+
+
+def _replicated(file: _File, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
     """Read a window as it is; each pixel stands for ``factor`` x ``factor`` of the grid's."""
-    row = round((dataset.transform.f - grid.affine.f) / grid.affine.e)
-    column = round((dataset.transform.c - grid.affine.c) / grid.affine.a)
+    factor, *starts = aligned
     spans = [
         (max(0, start), min(length, start + size * factor), start)
-        for start, length, size in zip((row, column), grid.shape, dataset.shape, strict=True)
+        for start, length, size in zip(starts, grid.shape, file.grid.shape, strict=True)
     ]
     (top, bottom, y0), (left, right, x0) = spans
     if top >= bottom or left >= right:
         return None
     first_row, last_row = (top - y0) // factor, -((y0 - bottom) // factor)
     first_column, last_column = (left - x0) // factor, -((x0 - right) // factor)
-    window = Window(first_column, first_row, last_column - first_column, last_row - first_row)
-    pixels: Pixels = dataset.read(index, window=window)
+    pixels = file.read(slice(first_row, last_row), slice(first_column, last_column))
     if factor > 1:
         pixels = _repeated(pixels, factor)
         y, x = y0 + first_row * factor, x0 + first_column * factor
-        pixels = pixels[top - y : bottom - y, left - x : right - x]
-    if pixels.shape == grid.shape:
+        pixels = pixels[:, top - y : bottom - y, left - x : right - x]
+    if pixels.shape[1:] == grid.shape:
         return pixels
-    whole = np.full(grid.shape, 0 if nodata is None else nodata, pixels.dtype)
-    whole[top:bottom, left:right] = pixels
+    whole = np.full((len(pixels), *grid.shape), file.empty or 0, pixels.dtype)
+    whole[:, top:bottom, left:right] = pixels
     return whole
 
 
 def _repeated(pixels: Pixels, factor: int) -> Pixels:
     """Return each pixel ``factor`` x ``factor`` times, in a third of the time of two repeats."""
-    rows, columns = pixels.shape
-    whole = np.empty((rows, factor, columns, factor), pixels.dtype)
+    bands, rows, columns = pixels.shape
+    whole = np.empty((bands, rows, factor, columns, factor), pixels.dtype)
     for column in range(factor):
-        whole[:, 0, :, column] = pixels
-    whole[:, 1:] = whole[:, :1]
-    return whole.reshape(rows * factor, columns * factor)
+        whole[:, :, 0, :, column] = pixels
+    whole[:, :, 1:] = whole[:, :, :1]
+    return whole.reshape(bands, rows * factor, columns * factor)
 
 
-def _warped(
-    dataset: DatasetReader, index: int, grid: GeoBox, nodata: float | None, resampling: str
-) -> Pixels | None:
+def _warped(file: _File, grid: GeoBox, resampling: str) -> Pixels | None:
     """Read the window that the grid needs, and warp it in memory."""
-    file = GeoBox(dataset.shape, dataset.transform, dataset.crs.to_wkt())
-    overlap = compute_reproject_roi(file, grid, padding=PADDING)
-    rows, columns = overlap.roi_src
-    if rows.start >= rows.stop or columns.start >= columns.stop:
+    method = cast("Literal['nearest', 'bilinear', 'cubic']", resampling)
+    window = source_window(file.grid, grid, resampling=method)
+    if window is None:
         return None
-    down, right = (
-        _grown(span, size) for span, size in zip(overlap.roi_dst, grid.shape, strict=True)
-    )
-    window = Window.from_slices(rows, columns)
-    if window.width * window.height > MOST_WINDOW:
-        raise HeaderError(
-            f"A shard needs {window.width} x {window.height} pixels of {dataset.name}",
-            expected=f"up to {MOST_WINDOW}: the file is far finer than the cube",
-            remedy="map a coarser asset with --profile",
-        )
-    pixels = dataset.read(index, window=window)
-    profile = {
-        "count": 1,
-        "dtype": pixels.dtype,
-        "height": pixels.shape[0],
-        "width": pixels.shape[1],
-    }
-    place = {"crs": dataset.crs, "transform": dataset.window_transform(window)}
-    with MemoryFile() as memory:
-        with memory.open(driver="GTiff", **profile, **place) as writer:
-            writer.write(pixels, 1)
-        with memory.open() as reader:
-            part = _on(reader, grid[down, right], nodata, resampling)
-    whole = np.full(grid.shape, 0 if nodata is None else nodata, part.dtype)
-    whole[down, right] = part
-    return whole
-
-
-def _grown(span: NormalizedSlice, size: int) -> slice:
-    """Return a span with a little around it: where a file ends is an estimate."""
-    return slice(max(0, span.start - PADDING), min(size, span.stop + PADDING))
-
-
-def _on(reader: DatasetReader, grid: GeoBox, nodata: float | None, resampling: str) -> Pixels:
-    """Warp with GDAL's virtual raster, the one way to tell rasterio 1.4 how exact to be."""
-    height, width = grid.shape
-    with WarpedVRT(
-        reader,
-        crs=_rasterio(grid),
-        transform=grid.affine,
-        height=height,
-        width=width,
-        resampling=Resampling[resampling],
-        src_nodata=nodata,
-        nodata=nodata,
-        tolerance=EXACT,
-    ) as warped:
-        pixels: Pixels = warped.read(1)
-    return pixels
+    pixels = file.read(*window)
+    return warp(pixels, file.grid[window], grid, resampling=method, nodata=file.empty)

@@ -50,7 +50,14 @@ class Scene:
     """In lon/lat, where the item tells."""
 
     tile: str = ""
-    """The MGRS tile that the product is cut to, or ""."""
+    """The tile that the product is cut to, or ""."""
+
+    occasion: str = ""
+    """What a slot's scenes have in common besides platform and orbit: a state and a day, a survey,
+    a version. "": the solar day."""
+
+    track: int = -1
+    """What one pass sees, where the relative orbit says more: Landsat's WRS path."""
 
     platform: str = ""
     datatake: str = ""

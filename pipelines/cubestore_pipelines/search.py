@@ -296,8 +296,10 @@ def _collections(client: pystac_client.Client, where: Catalog, query: Query) -> 
     """Return the collections to search: the user's, the profile's, or those known by name."""
     if query.collections:
         return list(query.collections)
-    if where.profile is not None:
-        return where.profile.of_sensor(query.sensor.id)
+    if where.profile is not None and (told := where.profile.of_sensor(query.sensor.id)):
+        return told
+    if where.profile is not None and where.profile.collection(""):
+        return []
     names = {n for one in providers().values() for n in one.of_sensor(query.sensor.id)}
     there = _ids(client, where.address)
     known = [name for name in there if name in names or query.sensor.id in name]

@@ -21,7 +21,11 @@ from cubestore.sensors import Layer, Sensor
 from cubestore.staging import Staging
 from cubestore_pipelines import convert, offset
 from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.clean import cleaning
+from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.errors import AssetError
+from cubestore_pipelines.failures import Failure
+from cubestore_pipelines.products import PHOTOGRAPHS
 from cubestore_pipelines.providers import Provider
 from cubestore_pipelines.read import Access, Found, Pixels, read
 from cubestore_pipelines.scene import Raster, Scene
@@ -39,7 +43,12 @@ class Reading:
     profile: Provider | None = None
     timeout: float = 30.0
     checksums: bool = True
-    resampling: str = "nearest"
+    resampling: str = ""
+    """Of pixels that are not the cube's own; "": as the sensor has it."""
+
+    ocean_zero: bool = False
+    """Whether an elevation model has 0 where there is no sheet."""
+
     build: str = ""
     """What tells this build from others in the same worker."""
 
@@ -68,7 +77,7 @@ class Task:
     slot: int
     """Where the blocks would go; the writer decides when it commits."""
 
-    shard: tuple[int, int]
+    shard: Shard
     grid: GeoBox
     """The shard's pixels."""
 
@@ -79,26 +88,11 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A file that could not be used, and why."""
-
-    item: str
-    asset: str
-    found: str
-    expected: str = ""
-    remedy: str = ""
-    shard: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of a task."""
 
-    shard: tuple[int, int]
+    shard: Shard
     staged: tuple[Staged, ...] = ()
-    size: int = 0
-    """Bytes left for the writer."""
-
     pixels: int = 0
     valid: int = 0
     known: int = 0
@@ -115,6 +109,11 @@ class Outcome:
     """Item -> asset -> where its bytes came from."""
 
     failure: Failure | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes left for the writer."""
+        return sum(block.measure[0] for block in self.staged)
 
 
 class _FailedError(Exception):
@@ -134,6 +133,8 @@ def carry_out(task: Task) -> Outcome:
         mosaic = _Mosaic(task)
         for scene in task.scenes:
             mosaic.lay(scene)
+        if task.reading.ocean_zero and task.sensor.id in SEAS:
+            mosaic.flood()
         return mosaic.outcome(_stage(task, mosaic.arrays) if mosaic.touched else [])
     except _FailedError as failed:
         return Outcome(shard=task.shard, failure=failed.failure)
@@ -158,20 +159,13 @@ def unforeseen(task: Task, error: BaseException) -> Failure:
 
 
 @contextlib.contextmanager
-def _attributed(scene: Scene, raster: Raster, shard: tuple[int, int]) -> Iterator[str]:
+def _attributed(scene: Scene, raster: Raster, shard: Shard) -> Iterator[str]:
     """Give what is done with a file a name for errors; a failure knows the item and the asset."""
     try:
         yield f"Item {scene.item_id}, asset {raster.asset},"
     except AssetError as error:
         raise _FailedError(
-            Failure(
-                item=scene.item_id,
-                asset=raster.asset,
-                found=error.found,
-                expected=error.expected,
-                remedy=error.remedy,
-                shard=shard,
-            )
+            Failure.of(scene.item_id, error, asset=raster.asset, shard=shard)
         ) from None
 
 
@@ -215,6 +209,12 @@ class _Mosaic:
             self._merge(pixels, masks)
         self.free &= ~self._valid(pixels)
 
+    def flood(self) -> None:
+        """Let the sea have a height of zero wherever no sheet lies."""
+        self.pixels[:, self.free] = 0
+        self.free[:] = False
+        self.touched = True
+
     def _merge(self, pixels: Pixels, masks: Mapping[str, Pixels]) -> None:
         np.copyto(self.pixels, pixels, where=self.free)
         for name, values in masks.items():
@@ -230,10 +230,7 @@ class _Mosaic:
         return valid
 
     def _read(self, scene: Scene, pixels: Pixels, masks: Mapping[str, Pixels]) -> None:
-        jobs = [
-            partial(self._band, scene, name, out)
-            for name, out in zip(self.task.bands, pixels, strict=True)
-        ]
+        jobs = [partial(self._bands, scene, names, pixels) for names in self._files(scene)]
         jobs += [partial(self._mask, scene, self.layers[n], out) for n, out in masks.items()]
         rasters = (*scene.bands.values(), *scene.layers.values())
         if not any("://" in raster.href for raster in rasters):
@@ -244,36 +241,61 @@ class _Mosaic:
             for running in [pool.submit(job) for job in jobs]:
                 running.result()
 
-    def _band(self, scene: Scene, band: str, out: Pixels) -> None:
-        sensor, raster = self.task.sensor, scene.bands[band]
-        with _attributed(scene, raster, self.task.shard) as name:
-            nodata = convert.product_nodata(sensor)
-            found = self._read_one(scene, raster, name, nodata, self.task.reading.resampling)
-            if found is None:
-                out[:] = sensor.pixels.nodata
-                return
-            convert.store_pixels(found, scene, sensor, out, name)
-        if band in offset.EVIDENCE.get(sensor.id, ()):
-            self.evidence[scene.item_id, band] = _counted(found)
+    def _files(self, scene: Scene) -> list[list[str]]:
+        """Return the bands that are wanted, those of one file together.
+
+        What a photograph shows is seen in all of its bands: those are read that are not kept.
+        """
+        wanted = scene.bands if self.task.sensor.id in PHOTOGRAPHS else self.task.bands
+        files: dict[str, list[str]] = {}
+        for name in wanted:
+            files.setdefault(scene.bands[name].href, []).append(name)
+        return list(files.values())
+
+    def _bands(self, scene: Scene, names: Sequence[str], pixels: Pixels) -> None:
+        """Read the bands of a file into their places in the cube's."""
+        sensor = self.task.sensor
+        places = {name: place for place, name in enumerate(self.task.bands)}
+        rasters = [scene.bands[name] for name in names]
+        with _attributed(scene, rasters[0], self.task.shard) as title:
+            found = self._read_file(scene, rasters, title)
+            for n, name in enumerate(names):
+                if name not in places:
+                    continue
+                if found is None:
+                    pixels[places[name]] = sensor.pixels.nodata
+                    continue
+                numbers = convert.Numbers(found.pixels[n], found.nodata)
+                convert.store_pixels(numbers, scene, sensor, pixels[places[name]], title)
+                if _tells(scene, name):
+                    self.evidence[scene.item_id, name] = _counted(numbers)
+
+    def _read_file(self, scene: Scene, rasters: Sequence[Raster], name: str) -> Found | None:
+        sensor = self.task.sensor
+        return self._found(
+            scene,
+            rasters,
+            name=name,
+            nodata=convert.product_nodata(sensor),
+            resampling=self.task.reading.resampling or sensor.resampling,
+            cleaning=cleaning(sensor),
+        )
 
     def _mask(self, scene: Scene, layer: Layer, out: Pixels) -> None:
         out[:] = layer.nodata
         if (raster := scene.layers.get(layer.name)) is None:
             return
         with _attributed(scene, raster, self.task.shard) as name:
-            if found := self._read_one(scene, raster, name, layer.nodata, "nearest"):
-                convert.store_mask(found, layer, out, name)
+            found = self._found(scene, [raster], name=name, nodata=layer.nodata)
+            if found is not None:
+                convert.store_mask(convert.Numbers(found.pixels[0], found.nodata), layer, out, name)
 
-    def _read_one(
-        self, scene: Scene, raster: Raster, name: str, nodata: float | None, resampling: str
-    ) -> Found | None:
-        access = self.task.reading.access(scene)
-        found = read(
-            raster, self.task.grid, access, name=name, nodata=nodata, resampling=resampling
-        )
+    def _found(self, scene: Scene, rasters: Sequence[Raster], **how: Any) -> Found | None:  # noqa: ANN401 - read's
+        found = read(rasters, self.task.grid, self.task.reading.access(scene), **how)
         if found is not None:
             self.touched = True
-            self.provenance.setdefault(scene.item_id, {})[raster.asset] = found.provenance
+            told = self.provenance.setdefault(scene.item_id, {})
+            told |= dict.fromkeys((raster.asset for raster in rasters), found.provenance)
         return found
 
     @property
@@ -297,7 +319,6 @@ class _Mosaic:
         return Outcome(
             shard=self.task.shard,
             staged=tuple(staged),
-            size=sum(block.measure[0] for block in staged),
             pixels=self.free.size,
             valid=int(self.free.size - np.count_nonzero(self.free)),
             known=int(np.count_nonzero(known)),
@@ -308,6 +329,9 @@ class _Mosaic:
         )
 
 
+SEAS = ("cop-dem-glo-30",)
+"""Sensors that publish no sheet where there is nothing but sea."""
+
 CLASSIFY: Mapping[str, Callable[[Mapping[str, Pixels]], Pixels]] = {
     "sentinel-2-l2a": lambda masks: cloud.from_scl(masks["quality"]),
     "landsat-c2-l1": lambda masks: cloud.from_qa_pixel(masks["quality"]),
@@ -317,7 +341,12 @@ CLASSIFY: Mapping[str, Callable[[Mapping[str, Pixels]], Pixels]] = {
 """How each sensor's masks become the one scheme of clouds."""
 
 
-def _counted(found: Found) -> tuple[int, int]:
+def _tells(scene: Scene, band: str) -> bool:
+    """Whether a band's pixels can prove wrong what was decided of the offset."""
+    return scene.dn_offset == offset.OFFSET and band in offset.EVIDENCE.get(scene.sensor, ())
+
+
+def _counted(found: convert.Numbers) -> tuple[int, int]:
     """Return how many digital numbers are valid, and how many of them too dark for an offset."""
     valid = found.pixels != 0
     if found.nodata:

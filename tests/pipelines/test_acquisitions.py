@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cubestore import grids
-from cubestore_pipelines.acquisitions import acquisitions, baseline, newest, together
+from cubestore_pipelines.acquisitions import acquisitions, baseline, newest
 from cubestore_pipelines.scene import Scene
 
 TILE = grids.tile("31UDQ")
@@ -156,7 +156,6 @@ def test_slots_are_in_the_order_of_time_and_scenes_in_theirs():
     (first, second) = acquisitions(scenes, TILE)
     assert (first.item_id, second.item_id) == ("b", "c a")
     assert (first.time, second.time) == (NOON, NOON + timedelta(minutes=5))
-    assert together([first, second]) == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize(

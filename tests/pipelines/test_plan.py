@@ -17,10 +17,12 @@ from cubestore.errors import CubestoreError, MismatchError
 from cubestore_pipelines import planfile
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.choices import Choices
+from cubestore_pipelines.coverage import shard_grid
 from cubestore_pipelines.errors import NothingFoundError, PlanError
+from cubestore_pipelines.failures import Refusal
 from cubestore_pipelines.harmonise import harmonise
 from cubestore_pipelines.items import parse
-from cubestore_pipelines.plan import CubePlan, Plan, Refusal, plan, shard_grid
+from cubestore_pipelines.plan import CubePlan, Plan, plan
 from cubestore_pipelines.scene import Raster, Scene
 
 pytestmark = [  # odc-geo's calls of its libraries
@@ -279,7 +281,7 @@ def test_bands_that_contradict_a_cube_are_refused(planned, tmp_path, bands):
         ({"tiles": ("31UDX",)}, CubestoreError, "31UDX"),
         ({"tiles": ("31UDQ",), "bands": ("B99",)}, MismatchError, "B99"),
         ({"tiles": ("31UDQ",), "bands": ("B02", "B02")}, MismatchError, "B02"),
-        ({"tiles": ("31UDQ",), "select": "best"}, PlanError, "no rule of selection 'best'"),
+        ({"tiles": ("31UDQ",), "select": ("best",)}, PlanError, "no rule of selection 'best'"),
         ({"tiles": ("31UDQ",), "datetime": "June"}, PlanError, "The datetime 'June'"),
         ({"tiles": ("31UDQ",), "resampling": "lanczos"}, PlanError, "The resampling 'lanczos'"),
         ({}, PlanError, "No place"),
@@ -322,7 +324,7 @@ def test_a_plan_is_the_same_after_it_was_saved(planned, tmp_path):
         area=shapely.box(2.3, 48.7, 2.4, 48.8),
         datetime="2023-06/..",
         max_cloud=80.5,
-        select="least-cloudy-per-month",
+        select=("least-cloudy-per-month",),
         dn_offset=-1000,
         resampling="cubic",
         allow=("files.org",),

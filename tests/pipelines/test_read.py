@@ -65,8 +65,8 @@ def write(path, pixels, grid, *, nodata=0, **options):
 
 def found(path, grid, *, access=HERE, index=1, resampling="nearest", nodata=None):
     raster = Raster(asset="B02", href=str(path), index=index)
-    got = read(raster, grid, access, name="Item one", nodata=nodata, resampling=resampling)
-    return None if got is None else got.pixels
+    got = read([raster], grid, access, name="Item one", nodata=nodata, resampling=resampling)
+    return None if got is None else got.pixels[0]
 
 
 def exact(path, grid, *, index=1, fill=0):
@@ -339,7 +339,7 @@ def test_a_file_that_runs_from_south_to_north_is_turned_over(tmp_path):
         )
 
 
-@pytest.mark.parametrize("resampling", ["bilinear", "cubic", "average"])
+@pytest.mark.parametrize("resampling", ["bilinear", "cubic"])
 @pytest.mark.parametrize("place", [grid_of(0.3, 0.7), lonlat(), grid_of(pixel=20)])
 @pytest.mark.parametrize("nodata", [0, -32768, 32767])
 def test_nodata_never_enters_an_interpolation(tmp_path, resampling, place, nodata):
@@ -351,7 +351,7 @@ def test_nodata_never_enters_an_interpolation(tmp_path, resampling, place, nodat
     assert set(np.unique(got)) == {1000, nodata}
 
 
-@pytest.mark.parametrize("resampling", ["bilinear", "cubic", "average"])
+@pytest.mark.parametrize("resampling", ["bilinear", "cubic"])
 def test_nodata_that_only_the_item_or_the_product_tells_counts_as_well(tmp_path, resampling):
     rows, columns = np.indices((SIZE, SIZE))
     board = np.where((rows // 3 + columns // 3) % 2, 1000, 0).astype("uint16")
@@ -359,7 +359,7 @@ def test_nodata_that_only_the_item_or_the_product_tells_counts_as_well(tmp_path,
     got = found(path, grid_of(), resampling=resampling, nodata=0)
     assert set(np.unique(got)) == {0, 1000}
     raster = Raster(asset="B02", href=str(path), nodata=0.0)
-    told = read(raster, grid_of(), HERE, name="Item one", resampling=resampling).pixels
+    told = read([raster], grid_of(), HERE, name="Item one", resampling=resampling).pixels[0]
     np.testing.assert_array_equal(told, got)
 
 
@@ -388,7 +388,7 @@ def test_where_pixels_came_from_is_told_without_a_signature(web):
     folder, url = web
     path = write(folder / "signed.tif", numbers((SIZE, SIZE)), grid_of())
     raster = Raster(asset="B02", href=f"{url}/signed.tif?sig=SECRET")
-    told = read(raster, grid_of(), REMOTE, name="Item one").provenance
+    told = read([raster], grid_of(), REMOTE, name="Item one").provenance
     assert told["href"] == f"{url}/signed.tif"
     assert told["size"] == path.stat().st_size
     assert told["etag"]

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
 from cubestore.errors import CubestoreError
 from cubestore_pipelines.cli import building, demo, facts, stores
-
-DONE, FAILED, USAGE, IN_PART, INTERRUPTED = 0, 1, 2, 3, 130
+from cubestore_pipelines.cli.output import plain_console
+from cubestore_pipelines.cli.status import DONE, FAILED, INTERRUPTED, USAGE
 
 app = App(
     name="cubestore",
@@ -42,7 +41,7 @@ for verb in VERBS:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    errors = plain_console(stderr=True)
     try:
         status = app(list(sys.argv[1:] if arguments is None else arguments))
     except CubestoreError as error:

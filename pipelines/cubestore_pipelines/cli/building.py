@@ -13,11 +13,10 @@ from cubestore_pipelines.build import build as carry_out
 from cubestore_pipelines.choices import Choices, choices
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
 from cubestore_pipelines.cli.progress import watched
+from cubestore_pipelines.cli.status import DONE, IN_PART
 from cubestore_pipelines.errors import PlanError
-from cubestore_pipelines.plan import Plan, Refusal, find
+from cubestore_pipelines.plan import Plan, find
 from cubestore_pipelines.plan import plan as make_plan
-
-DONE, IN_PART = 0, 3
 
 Words = Annotated[tuple[str, ...], Parameter(negative="")]
 """An option that is given once for each word."""
@@ -56,11 +55,31 @@ class Wanted:
     bands: Series = ()
     """Bands of the cubes that are created; without it the sensor's standard ones."""
 
+    layers: Series = ()
+    """Layers on request that the cubes get that are created; see `cubestore sensors ID`."""
+
+    lossless: bool = False
+    """Keep every bit of float pixels in cubes that are created."""
+
     max_cloud: float | None = None
     """Percent of cloud, as the provider tells."""
 
-    select: str = "all"
-    """Which acquisitions: all, latest, least-cloudy, or least-cloudy-per-month, -quarter, -year."""
+    max_nodata: float | None = None
+    """Percent without data, as the provider or the footprints tell."""
+
+    max_measured_cloud: float | None = None
+    """Percent of the pixels that were read; what is cloudier is left out."""
+
+    max_measured_nodata: float | None = None
+    """Percent of the pixels that were read; what is emptier is left out."""
+
+    select: Words = ("all",)
+    """Which acquisitions: all, latest, first-per-month, least-cloudy, least-cloudy-per-month,
+    -quarter or -year, seasonal, near:SENSOR:3d; random-years:2 and a space before any of them.
+    Repeatable as SENSOR=RULE."""
+
+    seed: int = 0
+    """Of what is drawn at random."""
 
     collection: Words = ()
     """Collections to search; without it those that are known to hold the sensor."""
@@ -71,8 +90,12 @@ class Wanted:
     dn_offset: int | None = None
     """Sentinel-2: what must be added to the digital numbers where items do not tell: -1000 or 0."""
 
-    resampling: str = "nearest"
-    """Of pixels that are not the cube's own: nearest, bilinear, cubic or average."""
+    resampling: str = ""
+    """Of pixels that are not the cube's own: nearest, bilinear or cubic; by default bilinear for
+    heights and photographs, nearest for all else."""
+
+    ocean_zero: bool = False
+    """A height of zero where there is no sheet of the elevation model, which is sea."""
 
     profile: Path | None = None
     """A YAML file that maps a catalogue's collections onto sensors."""
@@ -185,7 +208,9 @@ def build(
         report = carry_out(store, made, scheduler=scheduler, workers=workers, watcher=watcher)
     facts = _facts(report)
     if json:
-        show_json({**facts, "failures": [asdict(failure) for failure in report.failures]})
+        failures = [asdict(failure) for failure in report.failures]
+        left_out = [asdict(measured) for measured in report.left_out]
+        show_json({**facts, "failures": failures, "measured": left_out})
     else:
         show_facts({**facts, "cubes": len(report.cubes), "bytes": size(report.bytes)})
     return IN_PART if report.failures else DONE
@@ -210,6 +235,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "committed": len(report.committed),
         "unchanged": report.unchanged,
         "failed": len(report.failures),
+        "left_out": len(report.left_out),
         "shards": report.shards,
         "bytes": report.bytes,
     }
@@ -244,10 +270,6 @@ def _show(made: Plan) -> None:
     ]
     if rows:
         show_table(("tile", "sensor", "time", "items", "dn_offset"), rows)
-    for refusal in made.refused:
-        _say(refusal)
-
-
-def _say(refusal: Refusal) -> None:
     with watched() as watcher:
-        watcher.failed(refusal)
+        for refusal in made.refused:
+            watcher.failed(refusal)

@@ -13,7 +13,7 @@ from rich.text import Text
 from cubestore import open_store
 from cubestore.errors import DamagedError
 from cubestore_pipelines import demo as recipe
-from cubestore_pipelines.cli.output import Json, show_json, size
+from cubestore_pipelines.cli.output import Json, plain_console, show_json, size
 
 WIDTH = 64
 """Columns of the picture; a character shows two pixels, one above the other."""
@@ -38,7 +38,7 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
         directory: of the store; made where it is not there, completed where it is.
         json: print one JSON object.
     """
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=json)
+    console = plain_console(stderr=json)
     for step in recipe.run(directory):
         console.print(f"$ {step.command}\n  {step.result}")
     store = open_store(directory)

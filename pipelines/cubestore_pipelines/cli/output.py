@@ -16,6 +16,11 @@ UNFOLDED = 10_000
 """Columns of a table that a program reads: enough for a line a row."""
 
 
+def plain_console(*, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is: no colours of its own, no line broken."""
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
 def show_json(result: Mapping[str, Any]) -> None:
     """Print a result as one JSON object."""
     print(json.dumps(result))  # noqa: T201 - rich would read emoji codes
@@ -37,7 +42,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 def show_facts(facts: Mapping[str, object]) -> None:
     """Print one thing's facts, a line each."""
     width = max(map(len, facts))
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console()
     for name, value in facts.items():
         console.print(f"{name:<{width}}  {'' if value is None else value}")
 

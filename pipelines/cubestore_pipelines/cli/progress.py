@@ -13,9 +13,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cubestore_pipelines.cli.output import size
-from cubestore_pipelines.plan import Refusal
-from cubestore_pipelines.shard import Failure, Outcome
+from cubestore.errors import CubestoreError
+from cubestore_pipelines.cli.output import plain_console, size
+from cubestore_pipelines.failures import Failure, LeftOut, Refusal
+from cubestore_pipelines.shard import Outcome
 
 
 class Watcher:
@@ -51,15 +52,20 @@ class Watcher:
 
     def failed(self, failure: Failure | Refusal) -> None:
         """Tell of what could not be used."""
-        parts = (failure.found, f"Expected: {failure.expected}", f"Remedy: {failure.remedy}")
-        said = [p.rstrip(".") for p in parts if not p.endswith(": ")]
-        self._console.print(f"failed: {'. '.join(said)}.")
+        told = CubestoreError(failure.found, expected=failure.expected, remedy=failure.remedy)
+        self._console.print(f"failed: {told}")
+
+    def left_out(self, measured: LeftOut) -> None:
+        """Tell of what is cloudier or emptier than wanted."""
+        cloud = "" if measured.cloud is None else f"{measured.cloud:.1f} % cloud, "
+        said = f"{measured.item}: {cloud}{measured.nodata:.1f} % without data"
+        self._console.print(f"left out: {said}. The next run looks for another.")
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[Watcher]:
     """Watch a build on standard error."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stderr=True)
     if not console.is_terminal:
         yield Watcher(console, None)
         return

@@ -6,8 +6,7 @@ from typing import Any
 import cubestore
 from cubestore.errors import CubestoreError
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table, size
-
-CLEAN, WRONG = 0, 3
+from cubestore_pipelines.cli.status import DONE, IN_PART
 
 
 def info(
@@ -69,7 +68,7 @@ def verify(store: str, /, *, repair: bool = False, json: Json = False) -> int:
         verdict = "something is wrong" if wrong else "all as committed"
         message = f"cubes: {len(reports)}, files: {files}, {size(count)}: {verdict}."
         print(message, file=sys.stderr)  # noqa: T201 - a message
-    return WRONG if wrong else CLEAN
+    return IN_PART if wrong else DONE
 
 
 def _repair(cube: cubestore.Cube) -> None:

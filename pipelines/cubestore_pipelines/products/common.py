@@ -10,7 +10,7 @@ from cubestore_pipelines.items import Item
 def facts(item: Item) -> dict[str, Any]:
     """Return the fields of a scene that the common extensions tell."""
     return {
-        "platform": item.text("platform").lower().replace("_", "-"),
+        "platform": item.text("platform", "eo:platform").lower().replace("_", "-"),
         "orbit_state": item.text("sat:orbit_state").lower(),
         "relative_orbit": whole(item.number("sat:relative_orbit")),
         "sun_azimuth": item.number("view:sun_azimuth"),
@@ -25,6 +25,16 @@ def facts(item: Item) -> dict[str, Any]:
 
 def refuse_other(_item: Item, _sensor: Sensor) -> None:
     """Refuse nothing: common fields do not tell products apart."""
+
+
+def identifies(_item: Item, _sensor: Sensor) -> bool:
+    """Whether the item itself tells whose product it is: common fields do not."""
+    return False
+
+
+def tile(_item: Item) -> str:
+    """Return the tile that the product is cut to: none."""
+    return ""
 
 
 def whole(number: float) -> int:

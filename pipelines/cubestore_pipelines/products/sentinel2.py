@@ -76,6 +76,11 @@ def refuse_other(item: Item, sensor: Sensor) -> None:
         )
 
 
+def identifies(_item: Item, _sensor: Sensor) -> bool:
+    """Whether the item tells that it is the sensor's: what is not refused counts as such."""
+    return True
+
+
 def tile(item: Item) -> str:
     """Return the MGRS tile of an item, or ""."""
     square = item.text("mgrs:grid_square")

@@ -16,6 +16,7 @@ import yaml
 from cubestore.errors import UnknownSensorError
 from cubestore.sensors import Sensor, sensor
 from cubestore_pipelines.errors import ProfileError
+from cubestore_pipelines.items import Item
 
 FROM_ITEM = "from-item"
 ANY = "*"
@@ -43,6 +44,11 @@ class Collection:
     dn_offset: int | None = None
     """What is added to the product's digital numbers; None: the item's own metadata decide."""
 
+    def has(self, item: Item, name: str) -> bool:
+        """Whether an item has an asset for a band or layer."""
+        source = self.bands.get(name) or self.layers.get(name)
+        return source is not None and any(key in item.assets for key in source.assets)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
@@ -68,6 +74,9 @@ class Provider:
     """How the names of its servers end: whose item it is shows in its addresses."""
 
     collections: Mapping[str, Collection]
+    alternate: str = ""
+    """Which of an asset's alternate addresses is taken, where it has it; "": its own."""
+
     s3: Bucket = field(default_factory=Bucket)
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     """Those that differ from :attr:`s3`."""
@@ -122,7 +131,8 @@ def _read(text: str) -> Mapping[str, Any]:
 
 
 def _provider(name: str, content: Mapping[str, Any]) -> Provider:
-    _refuse_others(content, {"title", "url", "sign", "hosts", "collections", "s3", "buckets"}, name)
+    known = {f.name for f in fields(Provider)} - {"id"}
+    _refuse_others(content, known, name)
     buckets = content.get("buckets") or {}
     _refuse_unless(isinstance(buckets, dict), f"{name}: the buckets {buckets!r}")
     return Provider(
@@ -131,6 +141,7 @@ def _provider(name: str, content: Mapping[str, Any]) -> Provider:
         url=content.get("url", ""),
         sign=content.get("sign", ""),
         hosts=tuple(content.get("hosts") or ()),
+        alternate=content.get("alternate", ""),
         collections={k: _collection(k, c) for k, c in content["collections"].items()},
         s3=_bucket(name, content.get("s3") or {}),
         buckets={bucket: _bucket(bucket, options) for bucket, options in buckets.items()},

@@ -103,7 +103,7 @@ def test_every_dn_of_sentinel_2_below_saturation_fits_after_the_offset_is_remove
 )
 def test_landsat_is_packed_as_items_say(shared_data, pattern):
     known = sensor("landsat-c2-l2")
-    (quality,), (temperature,) = known.layers, known.optional_layers
+    (quality,), (_, temperature) = known.layers, known.optional_layers
     of_asset = dict.fromkeys(
         ["coastal", "blue", "green", "red", "nir08", "swir16", "swir22"], known.pixels
     )
@@ -137,7 +137,7 @@ def test_landsat_is_packed_as_the_usgs_metadata_of_a_scene_say(shared_data):
             scale = float(record.findtext(f"REFLECTANCE_MULT_BAND_{number}"))
             offset = float(record.findtext(f"REFLECTANCE_ADD_BAND_{number}"))
             assert (scale, offset) == (known.pixels.scale_factor, known.pixels.add_offset)
-    (temperature,) = sensor("landsat-c2-l2").optional_layers
+    _, temperature = sensor("landsat-c2-l2").optional_layers
     thermal = root.find("LEVEL2_SURFACE_TEMPERATURE_PARAMETERS")
     assert float(thermal.findtext("TEMPERATURE_MULT_BAND_ST_B10")) == temperature.scale_factor
     assert float(thermal.findtext("TEMPERATURE_ADD_BAND_ST_B10")) == temperature.add_offset

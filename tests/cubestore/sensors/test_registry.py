@@ -46,11 +46,18 @@ TABLE = [
 LAYERS = [
     ("sentinel-2-l2a", "quality", "uint8", 0, None, None),
     ("landsat-c2-l2", "quality", "uint16", 1, None, None),
+    ("landsat-c2-l2", "saturation", "uint16", 65535, None, None),
     ("landsat-c2-l2", "surface_temperature", "uint16", 0, 0.00341802, 149.0),
     ("landsat-c2-l1", "quality", "uint16", 1, None, None),
+    ("landsat-c2-l1", "saturation", "uint16", 65535, None, None),
+    ("sentinel-1-rtc", "layover_shadow", "uint8", 255, None, None),
+    ("sentinel-1-rtc", "incidence_angle", "float32", NAN, None, None),
     ("modis-09a1", "quality", "uint32", 4294967295, None, None),
     ("modis-09a1", "state", "uint16", 65535, None, None),
     ("modis-09a1", "day_of_year", "uint16", 65535, None, None),
+    ("modis-09a1", "solar_zenith_angle", "int16", 0, 0.01, 0.0),
+    ("modis-09a1", "view_zenith_angle", "int16", 0, 0.01, 0.0),
+    ("modis-09a1", "relative_azimuth_angle", "int16", 0, 0.01, 0.0),
 ]
 
 EVERY_SENSOR = pytest.mark.parametrize("known", SENSORS.values(), ids=SENSORS)
@@ -92,12 +99,22 @@ def test_the_layers_are_those_of_the_format():
         for known in SENSORS.values()
         for layer in (*known.layers, *known.optional_layers)
     ]
-    assert made == LAYERS
+    assert [repr(row) for row in made] == [repr(row) for row in LAYERS]
 
 
-def test_only_surface_temperature_is_a_layer_on_request():
+def test_what_is_a_layer_on_request():
     on_request = {k.id: names(k.optional_layers) for k in SENSORS.values() if k.optional_layers}
-    assert on_request == {"landsat-c2-l2": "surface_temperature"}
+    assert on_request == {
+        "landsat-c2-l2": "saturation surface_temperature",
+        "landsat-c2-l1": "saturation",
+        "sentinel-1-rtc": "layover_shadow incidence_angle",
+        "modis-09a1": "solar_zenith_angle view_zenith_angle relative_azimuth_angle",
+    }
+
+
+def test_classes_and_measurements_are_taken_as_they_are_heights_and_pictures_in_between():
+    smooth = {known.id for known in SENSORS.values() if known.resampling == "bilinear"}
+    assert smooth == {"cop-dem-glo-30", "naip", "linz"}
 
 
 def test_what_is_special_of_one_sensor():
