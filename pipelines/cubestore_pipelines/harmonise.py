@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from cubestore.sensors import Sensor
 from cubestore_pipelines import offset
-from cubestore_pipelines.errors import ItemError
+from cubestore_pipelines.errors import ItemError, OtherProductError
 from cubestore_pipelines.items import Asset, BandInfo, Item
 from cubestore_pipelines.mapping import Mapping, locate, mapping
 from cubestore_pipelines.products import PHOTOGRAPHS, product
-from cubestore_pipelines.providers import Provider
+from cubestore_pipelines.providers import Provider, providers
 from cubestore_pipelines.scene import Raster, Scene
 
 
@@ -39,14 +39,15 @@ def harmonise(
         ItemError: it is another sensor's product, or lacks a band.
         OffsetError: the offset is undecided, or its evidence contradicts itself.
     """
-    product(sensor).refuse_other(item, sensor)
+    _refuse_other(item, sensor, profile)
     known = mapping(item, sensor, profile)
     masks = [layer.name for layer in sensor.layers if layer.name in known.collection.layers]
     masks += [name for name in layers if known.collection.has(item, name)]
     alternate = known.provider.alternate if known.provider else ""
     located = {n: locate(item, known.collection, n) for n in _needed(bands, sensor, known)}
+    facts = {"item_id": item.id} | product(sensor).facts(item)
+    _refuse_words(facts["item_id"])
     scene = Scene(
-        item_id=_single_word(item.id),
         collection=item.collection,
         url=item.url,
         sensor=sensor.id,
@@ -56,9 +57,19 @@ def harmonise(
         footprint=item.geometry,
         bands={name: _raster(*where, alternate) for name, where in located.items()},
         layers={name: _raster(*locate(item, known.collection, name), alternate) for name in masks},
-        **product(sensor).facts(item),
+        **facts,
     )
     return _with_offset(scene, item, known, list(located.values()), dn_offset)
+
+
+def _refuse_other(item: Item, sensor: Sensor, profile: Provider | None) -> None:
+    """Refuse another product, unless the user says of its very collection that it will do."""
+    try:
+        product(sensor).refuse_other(item, sensor)
+    except OtherProductError:
+        own = profile is not None and profile is not providers().get(profile.id)
+        if not (own and profile and item.collection in profile.collections):
+            raise
 
 
 def _needed(bands: Iterable[str], sensor: Sensor, known: Mapping) -> list[str]:
@@ -115,11 +126,10 @@ def _info(asset: Asset, index: int) -> BandInfo:
     return asset.bands[index - 1] if len(asset.bands) >= index else BandInfo()
 
 
-def _single_word(item_id: str) -> str:
+def _refuse_words(item_id: str) -> None:
     if not item_id or len(item_id.split()) != 1:
         raise ItemError(
             f"Item {item_id!r} has an id of several words",
             expected="one word: a slot lists its items with spaces between",
             remedy="report it to the provider, or leave the item out with --skip-item",
         )
-    return item_id

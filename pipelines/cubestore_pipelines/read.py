@@ -6,9 +6,10 @@ are one, NAD83 lies on WGS 84. Everything else is warped, from a window in memor
 coordinates for every pixel; nodata never enters an interpolation.
 """
 
+import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -102,17 +103,29 @@ def read(
     Raises:
         AssetError: the file cannot be read, may not be, or is not what the item declares.
     """
+    with opened(rasters, access, name=name, nodata=nodata, cleaning=cleaning) as file:
+        pixels = _pixels(file, grid, resampling)
+        told = file.provenance(grid)
+    return None if pixels is None else Found(pixels, file.empty, told)
+
+
+@contextlib.contextmanager
+def opened(
+    rasters: Sequence[Raster],
+    access: Access,
+    *,
+    name: str,
+    nodata: float | None = None,
+    cleaning: Cleaning | None = None,
+) -> Iterator["File"]:
+    """Open some bands of a file that is what its item declares. See :func:`read`."""
     source = _source(rasters[0], access, name)
     with gdal.opened(source, name) as dataset:
         for raster in rasters:
             header.check(dataset, raster, name)
         told = (dataset.nodatavals[rasters[0].index - 1], rasters[0].nodata, nodata)
         known = next((value for value in told if value is not None), None)
-        file = _File(dataset, [raster.index for raster in rasters], known, cleaning)
-        pixels = _pixels(file, grid, resampling)
-    if pixels is None:
-        return None
-    return Found(pixels, file.empty, _provenance(source, rasters[0], file, grid))
+        yield File(dataset, rasters, source, known, cleaning)
 
 
 def _source(raster: Raster, access: Access, name: str) -> Path | RemoteFile:
@@ -155,41 +168,43 @@ def _remote(url: str, access: Access) -> RemoteFile:
     return file
 
 
-def _provenance(
-    source: Path | RemoteFile, raster: Raster, file: "_File", grid: GeoBox
-) -> dict[str, Any]:
-    told: dict[str, Any] = {"href": raster.href.partition("?")[0]}
-    if isinstance(source, RemoteFile):
-        told |= {"size": source.size} | ({"etag": source.etag} if source.etag else {})
-    else:
-        told["size"] = source.stat().st_size
-    told |= {"operation": way} if (way := _operation(file.grid.crs, grid.crs)) else {}
-    return told | ({"checksum": raster.checksum} if raster.checksum else {})
-
-
 @cache
 def _operation(file: CRS, grid: CRS) -> str:
     """Return PROJ's way between two CRSs, "" where they are one."""
     return "" if file == grid else operation(file, grid)
 
 
-class _File:
-    """Some bands of a raster that is open, whatever cleans them."""
+class File:
+    """Some bands of a file that is open, and what cleans them."""
 
     def __init__(
         self,
         dataset: DatasetReader,
-        indexes: Sequence[int],
+        rasters: Sequence[Raster],
+        source: Path | RemoteFile,
         nodata: float | None,
         cleaning: Cleaning | None,
     ) -> None:
-        self.dataset, self.indexes, self.grid = dataset, list(indexes), _grid(dataset)
+        self.dataset, self.grid = dataset, _grid(dataset)
+        self.indexes = [raster.index for raster in rasters]
+        self._raster, self._source = rasters[0], source
         self._nodata, self._cleaning = nodata, cleaning
 
     @property
     def empty(self) -> float | None:
         """What has no data in what is read."""
         return self._nodata if self._cleaning is None else self._cleaning.nodata
+
+    def provenance(self, grid: GeoBox) -> dict[str, Any]:
+        """Return where pixels came from that were brought onto a grid."""
+        told: dict[str, Any] = {"href": self._raster.href.partition("?")[0]}
+        if isinstance(self._source, RemoteFile):
+            etag = {"etag": self._source.etag} if self._source.etag else {}
+            told |= {"size": self._source.size} | etag
+        else:
+            told["size"] = self._source.stat().st_size
+        told |= {"operation": way} if (way := _operation(self.grid.crs, grid.crs)) else {}
+        return told | ({"checksum": self._raster.checksum} if self._raster.checksum else {})
 
     def read(self, rows: slice, columns: slice) -> Pixels:
         """Return a window, ``(band, y, x)``.
@@ -236,7 +251,7 @@ def _crs(wkt: str) -> CRS:
     return CRS(wkt)
 
 
-def _pixels(file: _File, grid: GeoBox, resampling: str) -> Pixels | None:
+def _pixels(file: File, grid: GeoBox, resampling: str) -> Pixels | None:
     aligned = _aligned(file.grid, grid)
     if aligned and (aligned.factor == 1 or resampling == "nearest"):
         return _replicated(file, grid, aligned)
@@ -273,7 +288,7 @@ def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
     return _Alignment(factor, round(row), round(column))
 
 
-def _replicated(file: _File, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
+def _replicated(file: File, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
     """Read a window as it is; each pixel stands for ``factor`` x ``factor`` of the grid's."""
     factor, *starts = aligned
     spans = [
@@ -307,7 +322,7 @@ def _repeated(pixels: Pixels, factor: int) -> Pixels:
     return whole.reshape(bands, rows * factor, columns * factor)
 
 
-def _warped(file: _File, grid: GeoBox, resampling: str) -> Pixels | None:
+def _warped(file: File, grid: GeoBox, resampling: str) -> Pixels | None:
     """Read the window that the grid needs, and warp it in memory."""
     method = cast("Literal['nearest', 'bilinear', 'cubic']", resampling)
     window = source_window(file.grid, grid, resampling=method)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -19,15 +19,17 @@ from cubestore.commit import Staged
 from cubestore.errors import AbandonedError, NotWritableError
 from cubestore.sensors import Layer, Sensor
 from cubestore.staging import Staging
+from cubestore.warp import Resampling, source_window, warp
 from cubestore_pipelines import convert, offset
 from cubestore_pipelines.addresses import Policy
 from cubestore_pipelines.clean import cleaning
 from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.errors import AssetError
 from cubestore_pipelines.failures import Failure
-from cubestore_pipelines.products import PHOTOGRAPHS
+from cubestore_pipelines.products import MAPS, PHOTOGRAPHS
 from cubestore_pipelines.providers import Provider
-from cubestore_pipelines.read import Access, Found, Pixels, read
+from cubestore_pipelines.quilt import Quilt, quilts
+from cubestore_pipelines.read import Access, File, Found, Pixels, opened, read
 from cubestore_pipelines.scene import Raster, Scene
 from cubestore_pipelines.sign import by_name
 
@@ -131,8 +133,11 @@ def carry_out(task: Task) -> Outcome:
     """
     try:
         mosaic = _Mosaic(task)
-        for scene in task.scenes:
-            mosaic.lay(scene)
+        if task.sensor.id in MAPS:
+            mosaic.sew(task.scenes)
+        else:
+            for scene in task.scenes:
+                mosaic.lay(scene)
         if task.reading.ocean_zero and task.sensor.id in SEAS:
             mosaic.flood()
         return mosaic.outcome(_stage(task, mosaic.arrays) if mosaic.touched else [])
@@ -208,6 +213,50 @@ class _Mosaic:
         if not first:
             self._merge(pixels, masks)
         self.free &= ~self._valid(pixels)
+
+    def sew(self, scenes: Sequence[Scene]) -> None:
+        """Put in the sheets of a map, together, so that none is interpolated to its edge alone."""
+        (name,) = self.task.bands
+        grids = []
+        for scene in scenes:
+            with self._sheet(scene, name) as file:
+                grids.append(file.grid)
+        longitude = self.task.grid.geographic_extent.centroid.coords[0][0]
+        for quilt in quilts(grids, longitude):
+            self._lay_quilt(quilt, scenes, name)
+
+    def _lay_quilt(self, quilt: Quilt, scenes: Sequence[Scene], name: str) -> None:
+        """Warp what a quilt has here, and put it where there is no data yet."""
+        sensor, grid = self.task.sensor, self.task.grid
+        resampling = cast("Resampling", self.task.reading.resampling or sensor.resampling)
+        window = source_window(quilt.grid, grid, resampling=resampling)
+        if window is None:
+            return
+        shape = tuple(span.stop - span.start for span in window)
+        pixels = _empty(sensor.pixels, (1, *shape))
+        for number, own, place in quilt.parts(*window):
+            with self._sheet(scenes[number], name) as file:
+                found = convert.Numbers(file.read(*own)[0], file.empty)
+                told = file.provenance(grid)
+                convert.store_pixels(
+                    found, scenes[number], sensor, pixels[0][place], file.dataset.name
+                )
+            self._note(scenes[number], [scenes[number].bands[name]], told)
+        warped = warp(
+            pixels, quilt.grid[window], grid, resampling=resampling, nodata=sensor.pixels.nodata
+        )
+        np.copyto(self.pixels, warped, where=self.free)
+        self.free &= ~self._valid(self.pixels)
+
+    @contextlib.contextmanager
+    def _sheet(self, scene: Scene, band: str) -> Iterator[File]:
+        raster, access = scene.bands[band], self.task.reading.access(scene)
+        nodata = convert.product_nodata(self.task.sensor)
+        with (
+            _attributed(scene, raster, self.task.shard) as name,
+            opened([raster], access, name=name, nodata=nodata) as file,
+        ):
+            yield file
 
     def flood(self) -> None:
         """Let the sea have a height of zero wherever no sheet lies."""
@@ -293,10 +342,14 @@ class _Mosaic:
     def _found(self, scene: Scene, rasters: Sequence[Raster], **how: Any) -> Found | None:  # noqa: ANN401 - read's
         found = read(rasters, self.task.grid, self.task.reading.access(scene), **how)
         if found is not None:
-            self.touched = True
-            told = self.provenance.setdefault(scene.item_id, {})
-            told |= dict.fromkeys((raster.asset for raster in rasters), found.provenance)
+            self._note(scene, rasters, found.provenance)
         return found
+
+    def _note(self, scene: Scene, rasters: Sequence[Raster], provenance: Mapping[str, Any]) -> None:
+        """Note that a file has pixels here, and where they came from."""
+        self.touched = True
+        told = self.provenance.setdefault(scene.item_id, {})
+        told |= dict.fromkeys((raster.asset for raster in rasters), provenance)
 
     @property
     def arrays(self) -> dict[str, Pixels]:

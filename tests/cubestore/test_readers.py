@@ -28,7 +28,6 @@ CUBES = [
 PIXELS = {"reflectance", "backscatter", "elevation"}
 
 # rioxarray 0.19 and odc-geo 0.5 still write * for affine 3's @
-AFFINE = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
 FIRST, LATER, BETTER = "2024-01-05T10:30:00.123456", "2024-03-01T10:30:00", "2024-03-01T10:30:00"
 
@@ -109,7 +108,6 @@ def test_wavelengths_are_found(s2):
     assert plain.center_wavelength.attrs["units"] == "um"
 
 
-@AFFINE
 def test_rioxarray_finds_crs_transform_and_bounds(cube):
     grid = cube.tile.geobox(cube.sensor.gsd, margin=cube.sensor.margin)
     plain = xr.open_zarr(cube.path)
@@ -122,7 +120,6 @@ def test_rioxarray_finds_crs_transform_and_bounds(cube):
     np.testing.assert_allclose(part.bounds(recalc=True)[2], grid.boundingbox.right)
 
 
-@AFFINE
 def test_odc_geo_finds_the_geobox(cube):
     grid = cube.tile.geobox(cube.sensor.gsd, margin=cube.sensor.margin)
     for dataset in (xr.open_zarr(cube.path), cube.open()):
@@ -277,7 +274,6 @@ def test_a_damaged_coordinate_is_never_read_as_another(home, tmp_path):
         xr.open_zarr(cube.path).item_id.load()
 
 
-@AFFINE
 def test_a_tile_opens_as_a_tree_with_a_node_for_each_sensor(home):
     tree = cubestore.open_tile(home.path, "31UDQ")
     assert sorted(tree.children) == sorted(s for t, s in CUBES if t == "31UDQ")

@@ -25,11 +25,6 @@ from cubestore_pipelines.items import parse
 from cubestore_pipelines.plan import CubePlan, Plan, plan
 from cubestore_pipelines.scene import Raster, Scene
 
-pytestmark = [  # odc-geo's calls of its libraries
-    pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning"),
-]
-
 SENSOR = "sentinel-2-l2a"
 BANDS = ("B02", "B04")
 WHOLE = [(row, column) for row in range(6) for column in range(6)]

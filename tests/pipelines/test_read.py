@@ -22,11 +22,6 @@ from cubestore_pipelines.errors import AssetError, HeaderError
 from cubestore_pipelines.read import Access, read
 from cubestore_pipelines.scene import Raster
 
-pytestmark = [  # odc-geo's and rasterio's calls of their libraries
-    pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning"),
-]
-
 CRS = "EPSG:32631"
 LEFT, TOP = 500_000, 5_400_000
 HERE = Access(policy=Policy(local=True))

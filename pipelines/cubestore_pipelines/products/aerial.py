@@ -2,7 +2,8 @@
 
 NAIP is flown by states, and one slot is a state on one day; ``m_4709963_se_14_1_20180716`` tells
 quad, quarter, zone, pixel and day. LINZ publishes surveys, a collection each, and one slot is one
-survey, however many days it was flown on.
+survey, however many days it was flown on. Its sheets are called alike in every survey: the survey
+is put before their names.
 """
 
 import re
@@ -26,7 +27,8 @@ def facts(item: Item) -> dict[str, Any]:
     quad = QUAD.search(item.id)
     told = common.facts(item) | {"platform": "", "cloud_cover": common.percent(-1)}
     if quad is None:
-        return told | {"occasion": item.collection or f"{item.time:%Y%m%d}"}
+        survey = item.collection or f"{item.time:%Y%m%d}"
+        return told | {"occasion": survey, "item_id": f"{survey}/{item.id}"}
     state = item.text("naip:state") or quad["state"] or ""
     return told | {"occasion": f"{state.lower()} {quad['day']}".strip()}
 
