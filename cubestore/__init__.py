@@ -16,9 +16,11 @@ is a new slot that supersedes the old. Every byte is vouched for by a commit rec
     cube.open()                                  # xarray.Dataset
 
 Sensors stand in ``sensors/``, a module per instrument; tiles in ``grids/``; bytes in ``layout``
-and ``encoding``; the protocol in ``commit``.
+and ``encoding``; the protocol in ``commit``. Several sensors come onto one grid in ``align``, and
+reflectance is adjusted in ``adjust``, both when it is read.
 """
 
+from cubestore import adjust, align
 from cubestore.cube import Cube
 from cubestore.encoding import Array
 from cubestore.errors import CubestoreError
@@ -44,6 +46,8 @@ __all__ = [
     "Store",
     "Tile",
     "Writer",
+    "adjust",
+    "align",
     "create_store",
     "open_store",
     "open_tile",

@@ -10,6 +10,7 @@ CubestoreError
 ├── GridMismatchError (ValueError)          bounds or shapes that do not lie on the grid
 ├── MismatchError (ValueError)              bands, dtypes, shapes or variables that do not match
 ├── SlotError (ValueError)                  a slot that the cube cannot take
+├── AdjustmentError (ValueError)            reflectance of which too little is known to adjust it
 ├── LockedError (TimeoutError)              another writer holds the cube
 ├── AbandonedError (RuntimeError)           a task whose build has ended
 ├── NotWritableError (OSError)              a read-only or full disk; what was committed stays
@@ -83,6 +84,10 @@ class MismatchError(CubestoreError, ValueError):
 
 class SlotError(CubestoreError, ValueError):
     """The cube cannot take that slot."""
+
+
+class AdjustmentError(CubestoreError, ValueError):
+    """Pixels that cannot be adjusted: too little is known of them, or it was done before."""
 
 
 class LockedError(CubestoreError, TimeoutError):

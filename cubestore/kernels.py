@@ -53,12 +53,7 @@ class Rule(NamedTuple):
     """What is data, and how a value becomes a pixel."""
 
     masked: bool
-    missing: Any
-    """What marks pixels of the source that are none."""
-
     nodata: Any
-    """What marks those of the target."""
-
     instead: Any
     """What is stored for an interpolated value that would be nodata."""
 
@@ -141,7 +136,7 @@ def _axis(
 @compiled
 def _data(value: float, rule: Rule) -> bool:
     """Tell data; of what is masked neither NaN nor an infinity is."""
-    return not rule.masked or (value != rule.missing and value - value == 0)
+    return not rule.masked or (value != rule.nodata and value - value == 0)
 
 
 @compiled
@@ -193,24 +188,14 @@ def _weighted(
 
 
 @compiled
-def _nearest_row(
-    pixels: Array,
-    rows: Array,
-    columns: Array,
-    rule: Rule,
-    out: Array,
-    mark: bool,  # noqa: FBT001
-) -> None:
+def _nearest_row(pixels: Array, rows: Array, columns: Array, rule: Rule, out: Array) -> None:
     height, width = pixels.shape
     for place in range(len(out)):
         row, column = int(rows[place]), int(columns[place])
         if 0 <= row < height and 0 <= column < width:
             pixel = pixels[row, column]
             if _data(pixel, rule):
-                if mark:
-                    out[place] = True
-                else:
-                    out[place] = pixel
+                out[place] = pixel
 
 
 @compiled
@@ -268,8 +253,8 @@ def _cubic_row(
 
 
 @compiled
-def nearest(pixels: Array, lattice: Lattice, rule: Rule, out: Array, mark: bool) -> None:  # noqa: FBT001
-    """Take the pixel that contains the centre of each of the target's, or mark that it is data."""
+def nearest(pixels: Array, lattice: Lattice, rule: Rule, out: Array) -> None:
+    """Take the pixel that contains the centre of each of the target's."""
     rows, columns = np.empty(CELL, np.int32), np.empty(CELL, np.int32)
     part = np.empty(CELL)
     for cell in range(len(lattice.spans)):
@@ -279,7 +264,7 @@ def nearest(pixels: Array, lattice: Lattice, rule: Rule, out: Array, mark: bool)
             _axis(lattice, cell, 0, row, pixels.shape[2], 0.0, x, part)
             _axis(lattice, cell, 1, row, pixels.shape[1], 0.0, y, part)
             for band in range(len(pixels)):
-                _nearest_row(pixels[band], y, x, rule, out[band, row, left:right], mark)
+                _nearest_row(pixels[band], y, x, rule, out[band, row, left:right])
 
 
 @compiled
@@ -304,25 +289,37 @@ def interpolate(pixels: Array, lattice: Lattice, rule: Rule, out: Array, cubic: 
 
 @compiled
 def average(
-    pixels: Array, block: tuple[int, int], phase: tuple[int, int], rule: Rule, out: Array
+    pixels: Array, data: Array, block: tuple[int, int], phase: tuple[int, int], out: Array
 ) -> None:
     """Average those pixels of each block that are data; NaN where none is.
 
     Args:
         pixels: ``(band, y, x)``.
+        data: the same, which of them are data.
         block: rows and columns of a block.
         phase: row and column, in its block, of the first pixel.
-        rule: what is data.
         out: ``(band, block, block)``, float64.
     """
-    _, height, width = pixels.shape
-    for band, row, column in np.ndindex(out.shape):
-        top, left = row * block[0] - phase[0], column * block[1] - phase[1]
-        total, count = 0.0, 0
-        for y in range(max(0, top), min(height, top + block[0])):
-            for x in range(max(0, left), min(width, left + block[1])):
-                pixel = pixels[band, y, x]
-                if _data(pixel, rule):
-                    total += pixel
-                    count += 1
-        out[band, row, column] = total / count if count else np.nan
+    bands, height, width = pixels.shape
+    for band in range(bands):
+        for row in range(out.shape[1]):
+            top = row * block[0] - phase[0]
+            for column in range(out.shape[2]):
+                left = column * block[1] - phase[1]
+                total, count = 0.0, 0
+                for y in range(max(0, top), min(height, top + block[0])):
+                    for x in range(max(0, left), min(width, left + block[1])):
+                        if data[band, y, x]:
+                            total += float(pixels[band, y, x])
+                            count += 1
+                out[band, row, column] = total / count if count else np.nan
+
+
+@compiled
+def store(values: Array, data: Array, rule: Rule, out: Array) -> None:
+    """Store values, flat arrays all, where there is data."""
+    for place in range(len(out)):
+        if data[place]:
+            out[place] = _within(values[place], rule)
+            if rule.masked and out[place] == rule.nodata:
+                out[place] = rule.instead

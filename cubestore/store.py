@@ -3,14 +3,14 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import fsspec
 import xarray as xr
 
-from cubestore import disk, grids, layout
+from cubestore import align, disk, grids, layout
 from cubestore.cube import WAIT, Cube, cube_at
 from cubestore.errors import (
     FormatError,
@@ -19,6 +19,7 @@ from cubestore.errors import (
     UnknownCubeError,
     UnknownTileError,
 )
+from cubestore.mosaic import Resampling
 from cubestore.reader import read
 from cubestore.records import COMMIT, METADATA, dump
 from cubestore.sensors import SENSORS
@@ -113,6 +114,19 @@ class Store:
                 remedy="build it",
             )
         return xr.DataTree.from_dict(nodes, name=name)
+
+    def align(
+        self,
+        tile: str,
+        sensors: Sequence[str],
+        gsd: float,
+        window: tuple[slice, slice] | None = None,
+        *,
+        resampling: Resampling = "bilinear",
+        chunks: Mapping[str, int] | None = None,
+    ) -> xr.Dataset:
+        """Open several sensors' cubes of a tile on one grid, lazily: `cubestore.align.align`."""
+        return align.align(self, tile, sensors, gsd, window, resampling=resampling, chunks=chunks)
 
     def verify(self) -> Iterator[Report]:
         """Compare every cube with its commit records. See :meth:`Cube.verify`."""

@@ -8,7 +8,8 @@ nowhere else.
 
 Where a target's pixel spans two or more of the source, bilinear and cubic would see too few of
 them: the source is averaged first, k x k pixels that have data, k being the scale rounded down,
-in blocks that are counted from the origin of its CRS. Nearest never is.
+in blocks that are the target's pixels where those nest, and else counted from the origin of the
+source's CRS. Nearest never is.
 
 Values for integers are rounded, half away from zero, and held in their type's range; integers
 beyond 2^53 lose digits there. An interpolated value that would be nodata becomes the one after
@@ -43,6 +44,9 @@ NEARLY = 1.01
 SIZES = {"i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
 """Bytes of the numbers that can be warped."""
 
+SAME = 1e-6
+"""Pixels by which two sizes of pixels may differ and be the same."""
+
 ON_EDGE = 0.25
 """Pixels by which the origin of a CRS may miss an edge, so that rounding changes no block."""
 
@@ -73,17 +77,22 @@ def warp(
         MismatchError: pixels, grids, method or nodata that do not go together.
     """
     _check(pixels, source, target, resampling)
+    lead, block = pixels.shape[:-2], _block(lattice(source, target), resampling)
+    rule = _rule(pixels.dtype.newbyteorder("="), nodata)
+    out = np.full((math.prod(lead), *target.shape), rule.nodata)
+    if block != (1, 1) or not _ready(pixels):
+        window = source_window(source, target, resampling=resampling)
+        if window is None:
+            return out.reshape(*lead, *target.shape)
+        source, pixels = source[window], pixels[..., *window]
     stack = _stack(pixels)
-    rule = _rule(stack.dtype, nodata)
-    out = np.full((len(stack), *target.shape), rule.nodata)
-    places = lattice(source, target)
     if resampling == "nearest":
-        kernels.nearest(stack, places, rule, out, False)  # noqa: FBT003
-    elif _block(places, resampling) == (1, 1):
-        kernels.interpolate(stack, places, rule, out, resampling == "cubic")
+        kernels.nearest(stack, lattice(source, target), rule, out)
+    elif block == (1, 1):
+        kernels.interpolate(stack, lattice(source, target), rule, out, resampling == "cubic")
     else:
-        _averaged(stack, source, target, resampling, rule, out)
-    return out.reshape(*pixels.shape[:-2], *target.shape)
+        _averaged(stack, source, target, block, rule, out, cubic=resampling == "cubic")
+    return out.reshape(*lead, *target.shape)
 
 
 def source_window(
@@ -186,36 +195,65 @@ def _block(places: Lattice, resampling: str) -> tuple[int, int]:
 
 
 def _averaged(
-    stack: Pixels, source: GeoBox, target: GeoBox, resampling: Resampling, rule: Rule, out: Pixels
+    stack: Pixels,
+    source: GeoBox,
+    target: GeoBox,
+    block: tuple[int, int],
+    rule: Rule,
+    out: Pixels,
+    *,
+    cubic: bool,
 ) -> None:
-    """Interpolate between averages of what the target needs of the source."""
-    window = source_window(source, target, resampling=resampling)
-    if window is None:
-        return
-    block = _block(lattice(source, target), resampling)
-    source, stack = source[window], np.ascontiguousarray(stack[:, *window])
-    phase = _phase(source, block)
-    shape = [-(-(n + p) // k) for n, p, k in zip(source.shape, phase, block, strict=True)]
-    means = np.empty((len(stack), *shape))
-    kernels.average(stack, block, phase, rule, means)
+    """Interpolate between averages of blocks."""
     places = lattice(source, target)
+    phase = _phase(source, target, places, block)
+    data = _data(stack, rule)
+    shape = [-(-(n + p) // k) for n, p, k in zip(source.shape, phase, block, strict=True)]
+    means, values = np.empty((len(stack), *shape)), np.full(out.shape, np.nan)
+    kernels.average(stack, data, block, phase, means)
     (down, along), (y, x) = block, phase
-    coarse = Affine(1 / along, 0.0, x / along, 0.0, 1 / down, y / down)
-    of_means = rule._replace(missing=np.float64(np.nan))
-    kernels.interpolate(means, through(places, coarse), of_means, out, resampling == "cubic")
-    there = np.zeros(out.shape, bool)
-    kernels.nearest(stack, places, rule, there, True)  # noqa: FBT003
-    out[~there] = rule.nodata
+    coarse = through(places, Affine(1 / along, 0.0, x / along, 0.0, 1 / down, y / down))
+    floats = _rule(values.dtype, math.nan)._replace(masked=rule.masked)
+    kernels.interpolate(means, coarse, floats, values, cubic)
+    there = np.zeros(out.shape, "uint8")
+    kernels.nearest(data, places, _rule(there.dtype, None), there)
+    kernels.nearest(stack, places, rule, out)  # for the one that rounding puts into an empty block
+    there &= ~np.isnan(values)
+    kernels.store(values.ravel(), there.ravel(), rule, out.reshape(-1))
 
 
-def _phase(source: GeoBox, block: tuple[int, int]) -> tuple[int, int]:
-    """Return row and column, in its block, of a source's first pixel."""
-    origin = ~source.affine
-    return math.floor(ON_EDGE - origin.f) % block[0], math.floor(ON_EDGE - origin.c) % block[1]
+def _data(pixels: Pixels, rule: Rule) -> Pixels:
+    """Return 1 where pixels are data, else 0."""
+    if not rule.masked:
+        return np.ones(pixels.shape, "uint8")
+    finite = True if rule.whole else np.isfinite(pixels)
+    data: Pixels = (pixels != rule.nodata) & finite
+    return data.astype("uint8")
+
+
+def _phase(
+    source: GeoBox, target: GeoBox, places: Lattice, block: tuple[int, int]
+) -> tuple[int, int]:
+    """Return row and column, in its block, of a source's first pixel.
+
+    Blocks are the target's pixels where those are made up of the source's. Else they are counted
+    from the origin of the CRS, so that neither windows nor shards make a difference.
+    """
+    a, b, x, d, e, y, *_ = ~source.affine
+    nested = np.allclose(np.abs(places.steps), np.diag(block[::-1]), rtol=0, atol=SAME)
+    if source.crs == target.crs and nested:
+        corner = target.affine.c, target.affine.f
+        x, y = x + a * corner[0] + b * corner[1], y + d * corner[0] + e * corner[1]
+    return math.floor(ON_EDGE - y) % block[0], math.floor(ON_EDGE - x) % block[1]
+
+
+def _ready(pixels: Pixels) -> bool:
+    """Tell whether compiled code takes pixels as they lie in memory."""
+    return bool(pixels.flags.carray) and pixels.dtype.isnative
 
 
 def _stack(pixels: Pixels) -> Pixels:
-    """Return pixels as ``(band, y, x)``, as compiled code takes them; a copy only where needed."""
+    """Return pixels as ``(band, y, x)``, as compiled code takes them."""
     stack = pixels.reshape(math.prod(pixels.shape[:-2]), *pixels.shape[-2:])
     return np.require(stack, pixels.dtype.newbyteorder("="), ["C", "A", "W"])
 
@@ -232,7 +270,7 @@ def _rule(dtype: np.dtype[Any], nodata: float | None) -> Rule:
     else:
         low, high = -math.inf, math.inf
         instead = np.nextafter(value, dtype.type(math.inf if up else -math.inf))
-    return Rule(nodata is not None, value, value, instead, whole, low, high)
+    return Rule(nodata is not None, value, instead, whole, low, high)
 
 
 def _as(dtype: np.dtype[Any], nodata: float) -> Any:  # noqa: ANN401 - of that dtype
