@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from affine import Affine
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+
+from cubestore.lattice import transformer
 
 FULL_CIRCLE = 360.0
 ON_EDGE = 1e-2
@@ -53,6 +56,13 @@ def quilts(grids: Sequence[GeoBox], longitude: float) -> list[Quilt]:
         else:
             group.append(number)
     return [_sewn(turned, group) for group in groups]
+
+
+def longitude(grid: GeoBox) -> float:
+    """Return the longitude of a grid's middle, degrees."""
+    rows, columns = grid.shape
+    place = grid.affine * (columns / 2, rows / 2)
+    return float(transformer(CRS("EPSG:4326"), grid.crs).transform(*place)[0])
 
 
 def _sewn(grids: Sequence[GeoBox], group: Sequence[int]) -> Quilt:

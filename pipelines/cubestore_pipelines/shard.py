@@ -28,7 +28,7 @@ from cubestore_pipelines.errors import AssetError
 from cubestore_pipelines.failures import Failure
 from cubestore_pipelines.products import MAPS, PHOTOGRAPHS
 from cubestore_pipelines.providers import Provider
-from cubestore_pipelines.quilt import Quilt, quilts
+from cubestore_pipelines.quilt import Quilt, longitude, quilts
 from cubestore_pipelines.read import Access, File, Found, Pixels, opened, read
 from cubestore_pipelines.scene import Raster, Scene
 from cubestore_pipelines.sign import by_name
@@ -221,8 +221,7 @@ class _Mosaic:
         for scene in scenes:
             with self._sheet(scene, name) as file:
                 grids.append(file.grid)
-        longitude = self.task.grid.geographic_extent.centroid.coords[0][0]
-        for quilt in quilts(grids, longitude):
+        for quilt in quilts(grids, longitude(self.task.grid)):
             self._lay_quilt(quilt, scenes, name)
 
     def _lay_quilt(self, quilt: Quilt, scenes: Sequence[Scene], name: str) -> None:
