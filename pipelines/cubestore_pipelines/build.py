@@ -23,6 +23,7 @@ from cubestore.writer import Writer
 from cubestore_pipelines import cluster, ledger, offset
 from cubestore_pipelines.acquisitions import Acquisition
 from cubestore_pipelines.addresses import policy
+from cubestore_pipelines.angles import Angles
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.coverage import Footprints, Shard, shard_grid
 from cubestore_pipelines.errors import OffsetError, PlanError
@@ -268,6 +269,7 @@ class CubeBuild:
                     slot=writer.slots,
                     shard=shard,
                     grid=pixels,
+                    angles=self.choices.view_angles and shard == slot.job.shards[0],
                     scenes=tuple(s for s in scenes if footprints.may_meet(s.footprint, pixels)),
                     reading=self.reading,
                 )
@@ -382,7 +384,7 @@ def _commit(writer: Writer, slot: _Slot) -> None:
             items=items,
         )
     else:
-        described = _described(job, counts, items)
+        described = _described(job, counts, items, _angles(slot))
         writer.append([described], [block.at(writer.slots) for block in staged])
 
 
@@ -416,7 +418,14 @@ def _items(
     return tuple(found)
 
 
-def _described(job: Job, counts: Counts, items: tuple[dict[str, Any], ...]) -> Slot:
+def _angles(slot: _Slot) -> Angles:
+    """Return from where the first scene was seen: as its item tells, or its metadata."""
+    first = slot.job.acquisition.scenes[0]
+    read = (o.angles[first.item_id] for o in slot.outcomes if first.item_id in o.angles)
+    return next(read, Angles(first.view_zenith, first.view_azimuth))
+
+
+def _described(job: Job, counts: Counts, items: tuple[dict[str, Any], ...], angles: Angles) -> Slot:
     """Return what the cube will know of an acquisition besides its pixels."""
     acquisition, first = job.acquisition, job.acquisition.scenes[0]
     return Slot(
@@ -435,8 +444,8 @@ def _described(job: Job, counts: Counts, items: tuple[dict[str, Any], ...]) -> S
         relative_orbit=first.relative_orbit,
         sun_azimuth=first.sun_azimuth,
         sun_elevation=first.sun_elevation,
-        view_azimuth=first.view_azimuth,
-        view_zenith=first.view_zenith,
+        view_azimuth=angles.azimuth,
+        view_zenith=angles.zenith,
         cloud_cover=acquisition.cloud_cover,
         clear_fraction=counts.clear_fraction,
         valid_fraction=counts.valid_fraction,

@@ -10,6 +10,7 @@ import shapely
 from cubestore_pipelines import place
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.products import MAPS
+from cubestore_pipelines.providers import providers
 from cubestore_pipelines.read import RESAMPLING
 from cubestore_pipelines.search import interval
 from cubestore_pipelines.select import Selection, parse
@@ -68,11 +69,14 @@ class Choices:
     resampling: str = ""
     """Of pixels that are not the cube's own; "": as the sensor has it."""
 
+    view_angles: bool = False
+    """Whether Sentinel-2's view angles are read from the granules' metadata."""
+
     ocean_zero: bool = False
     """Whether the sea has a height of zero where there is no sheet of the elevation model."""
 
     profile: str = ""
-    """Path of a profile."""
+    """Path of a profile, or a provider's name."""
 
     allow: tuple[str, ...] = ()
     """Hosts and folders that items of a remote catalogue may point to."""
@@ -150,6 +154,7 @@ def choices(  # noqa: PLR0913 - the options of the command line
     skip_item: Words = (),
     dn_offset: int | None = None,
     resampling: str = "",
+    view_angles: bool = False,
     ocean_zero: bool = False,
     profile: File | None = None,
     allow: Words = (),
@@ -180,8 +185,9 @@ def choices(  # noqa: PLR0913 - the options of the command line
         skip_item: ids of items to leave out.
         dn_offset: Sentinel-2: what must be added to the digital numbers.
         resampling: of pixels that are not the cube's own; "": as the sensor has it.
+        view_angles: read Sentinel-2's from the granules' metadata where items do not tell them.
         ocean_zero: a height of zero where there is no sheet of the elevation model.
-        profile: a YAML file.
+        profile: a YAML file, or a provider whose collections the catalogue has.
         allow: hosts and folders, not public, that items of a remote catalogue may point to.
         timeout: seconds that a server may take to answer.
         checksums: hold files on this machine, and small ones, against their items' checksums.
@@ -211,12 +217,18 @@ def choices(  # noqa: PLR0913 - the options of the command line
         skip_items=_words(skip_item),
         dn_offset=dn_offset,
         resampling=resampling,
+        view_angles=view_angles,
         ocean_zero=ocean_zero,
-        profile="" if profile is None else str(Path(profile).absolute()),
+        profile="" if profile is None else _profile(profile),
         allow=_words(allow),
         timeout=timeout,
         checksums=checksums,
     )
+
+
+def _profile(given: File) -> str:
+    """Return a provider's name as it is, anything else as the path that it is from here."""
+    return str(given) if str(given) in providers() else str(Path(given).absolute())
 
 
 def _words(given: Words) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A product's numbers -> the numbers that a cube stores."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +15,14 @@ from cubestore_pipelines.scene import Scene
 
 Pixels = NDArray[Any]
 ITEM_BITS = 16
+
+
+FILLED: Mapping[str, Mapping[str, tuple[str, int]]] = {
+    "landsat-c2-l2": {"saturation": ("quality", 1)},
+    "landsat-c2-l1": {"saturation": ("quality", 1)},
+}
+"""Sensor -> layer -> the layer, and its bits, that tell where there is nothing: QA_RADSAT has 0
+there, as where nothing is saturated."""
 
 
 def product_nodata(sensor: Sensor) -> float | None:
@@ -121,6 +130,14 @@ def store_mask(found: Numbers, layer: Layer, out: Pixels, name: str) -> None:
     out[:] = pixels
     if _differs(found, layer):
         out[pixels == found.nodata] = layer.nodata
+
+
+def empty_beyond(sensor: Sensor, masks: Mapping[str, Pixels]) -> None:
+    """Put nodata into layers that have no word for it, where another one says that there is none."""
+    for name, (other, bit) in FILLED.get(sensor.id, {}).items():
+        if name in masks and other in masks:
+            layer = next(one for one in sensor.optional_layers if one.name == name)
+            masks[name][masks[other] & bit != 0] = layer.nodata
 
 
 def _unfit(found: Numbers, expected: str, name: str) -> HeaderError:

@@ -31,6 +31,10 @@ ENVIRONMENT: Mapping[str, str] = {
 """For every process that reads: set before GDAL is loaded. The block cache (MB) need not be large,
 for windows are read once; the default would take a twentieth of the memory, a process."""
 
+WHILE_OPEN = ("GDAL_DISABLE_READDIR_ON_OPEN", "GDAL_PAM_ENABLED", "GDAL_NUM_THREADS")
+"""Those that must hold whoever started the process: threads of GDAL's own do not know a remote
+file, and would leave pixels as memory had them."""
+
 MAGIC = {
     b"II*\0": "GTiff",
     b"MM\0*": "GTiff",
@@ -65,9 +69,7 @@ def opened(source: Path | RemoteFile, name: str) -> Iterator[DatasetReader]:
     """
     driver = _driver(_first_bytes(source), name)
     resource = _Files(source) if isinstance(source, RemoteFile) else None
-    # Threads of GDAL's own do not know the remote file: they would leave pixels as memory had them.
-    single = {"GDAL_NUM_THREADS": "1"}
-    options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"} | single
+    options = {name: ENVIRONMENT[name] for name in WHILE_OPEN}
     try:
         with rasterio.Env(**options), _open(source, driver, resource) as dataset:
             _refuse_bomb(dataset, name)
@@ -107,9 +109,19 @@ def _quiet() -> Iterator[None]:
 def _first_bytes(source: Path | RemoteFile) -> bytes:
     if isinstance(source, RemoteFile):
         return source.head[:64]
+    with readable(source), source.open("rb") as file:
+        return file.read(64)
+
+
+@contextlib.contextmanager
+def readable(source: Path) -> Iterator[None]:
+    """Say in the user's terms that a file on this machine cannot be read.
+
+    Raises:
+        AssetError: it cannot.
+    """
     try:
-        with source.open("rb") as file:
-            return file.read(64)
+        yield
     except OSError as error:
         raise AssetError(
             f"{source} cannot be read: {error.strerror}",

@@ -3,11 +3,12 @@
 What cannot be decided is refused with the option that decides it. Nothing here reads a file.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from cubestore.sensors import Sensor
-from cubestore_pipelines import offset
+from cubestore_pipelines import angles, offset
 from cubestore_pipelines.errors import ItemError, OtherProductError
 from cubestore_pipelines.items import Asset, BandInfo, Item
 from cubestore_pipelines.mapping import Mapping, locate, mapping
@@ -56,6 +57,7 @@ def harmonise(
         time_end=item.time_end,
         footprint=item.geometry,
         bands={name: _raster(*where, alternate) for name, where in located.items()},
+        metadata=_metadata(item, alternate),
         layers={name: _raster(*locate(item, known.collection, name), alternate) for name in masks},
         **facts,
     )
@@ -120,6 +122,13 @@ def _raster(asset: Asset, index: int, alternate: str) -> Raster:
         size=asset.size,
         checksum=asset.checksum,
     )
+
+
+def _metadata(item: Item, alternate: str) -> Raster | None:
+    """Return the document of the view angles, where the item has one and does not tell them."""
+    found = [item.assets[name] for name in angles.ASSETS if name in item.assets]
+    told = not math.isnan(item.number("view:incidence_angle"))
+    return None if told or not found else _raster(found[0], 1, alternate)
 
 
 def _info(asset: Asset, index: int) -> BandInfo:

@@ -457,7 +457,7 @@ class _Chooser:
             return [], True
         found, covered = pairs.partners(moment, self._fine(one), near.within, one.ground)
         wanted = 1 - (self._choices.max_nodata or 0) / 100
-        return found, covered >= min(wanted, pairs.COVERED)
+        return found, bool(found) and covered >= min(wanted, pairs.COVERED)
 
     def _moments(self, one: _Candidates) -> list[datetime]:
         """Return the times of the other sensor: those of this plan, else of its cube."""

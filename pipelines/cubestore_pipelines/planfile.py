@@ -104,6 +104,7 @@ def _jsonable_scene(scene: Scene) -> dict[str, Any]:
         for name in ("bands", "layers")
     }
     times = {name: told[name].isoformat() for name in ("time", "time_end")}
+    told["metadata"] = _filled(asdict(scene.metadata)) if scene.metadata else None
     drawn = shapely.set_precision(scene.footprint, COARSE) if scene.footprint else None
     told["footprint"] = shapely.to_wkt(drawn, rounding_precision=4) if drawn else ""
     # NaN, unequal to itself, has no JSON.
@@ -147,7 +148,9 @@ def _parsed_scene(told: Mapping[str, Any]) -> Scene:
     }
     times = {name: datetime.fromisoformat(told[name]) for name in ("time", "time_end")}
     footprint = shapely.from_wkt(told["footprint"]) if told["footprint"] else None
-    return Scene(**{**told, **rasters, **times, "footprint": footprint})
+    metadata = _parsed_raster(told["metadata"]) if told["metadata"] else None
+    drawn = {"footprint": footprint, "metadata": metadata}
+    return Scene(**{**told, **rasters, **times, **drawn})
 
 
 def _parsed_raster(told: Mapping[str, Any]) -> Raster:

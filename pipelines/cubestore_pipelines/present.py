@@ -208,7 +208,8 @@ def _beside(
     wanted: Mapping[tuple[str, ...], Rank],
 ) -> Job | None:
     """Return what is to be done beside a slot that shows the same, or other parts of it."""
-    if all(one.parts.get(key, ((), "")) >= rank for key, rank in wanted.items()):
+    known = wanted.keys() <= one.parts.keys()
+    if known and all(one.parts[key] >= rank for key, rank in wanted.items()):
         if all(one.parts[key] == rank for key, rank in wanted.items()):
             return _fill(acquisition, shards, one, "there already")
         return Job(acquisition=acquisition, shards=(), reason="the cube's is newer")

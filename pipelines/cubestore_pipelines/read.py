@@ -109,6 +109,19 @@ def read(
     return None if pixels is None else Found(pixels, file.empty, told)
 
 
+def read_document(raster: Raster, access: Access, name: str) -> bytes:
+    """Return a file that is no raster, whole.
+
+    Raises:
+        AssetError: it cannot be read, may not be, or is not what the item declares.
+    """
+    source = _source(raster, access, name)
+    if isinstance(source, RemoteFile):
+        return source.keep()
+    with gdal.readable(source), source.open("rb") as file:
+        return file.read()
+
+
 @contextlib.contextmanager
 def opened(
     rasters: Sequence[Raster],

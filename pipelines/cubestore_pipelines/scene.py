@@ -79,6 +79,9 @@ class Scene:
     sun_elevation: float = math.nan
     view_azimuth: float = math.nan
     view_zenith: float = math.nan
+    metadata: Raster | None = None
+    """The document that tells the view angles, where the item does not."""
+
     cloud_cover: float = math.nan
     nodata_cover: float = math.nan
     """Percent of the tile without data, as the provider tells."""

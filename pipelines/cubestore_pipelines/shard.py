@@ -22,6 +22,7 @@ from cubestore.staging import Staging
 from cubestore.warp import Resampling, source_window, warp
 from cubestore_pipelines import convert, offset
 from cubestore_pipelines.addresses import Policy
+from cubestore_pipelines.angles import Angles, parse
 from cubestore_pipelines.clean import cleaning
 from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.errors import AssetError
@@ -29,7 +30,7 @@ from cubestore_pipelines.failures import Failure
 from cubestore_pipelines.products import MAPS, PHOTOGRAPHS
 from cubestore_pipelines.providers import Provider
 from cubestore_pipelines.quilt import Quilt, longitude, quilts
-from cubestore_pipelines.read import Access, File, Found, Pixels, opened, read
+from cubestore_pipelines.read import Access, File, Found, Pixels, opened, read, read_document
 from cubestore_pipelines.scene import Raster, Scene
 from cubestore_pipelines.sign import by_name
 
@@ -83,6 +84,9 @@ class Task:
     grid: GeoBox
     """The shard's pixels."""
 
+    angles: bool = False
+    """Whether the view angles are read too: once a slot."""
+
     scenes: tuple[Scene, ...]
     """Laid over each other: the first that has data wins."""
 
@@ -106,6 +110,9 @@ class Outcome:
 
     dark: int = 0
     """Those that are too dark for one."""
+
+    angles: Mapping[str, Angles] = field(default_factory=dict)
+    """Item -> where it was seen from."""
 
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Item -> asset -> where its bytes came from."""
@@ -133,6 +140,8 @@ def carry_out(task: Task) -> Outcome:
     """
     try:
         mosaic = _Mosaic(task)
+        if task.angles:
+            mosaic.look()
         if task.sensor.id in MAPS:
             mosaic.sew(task.scenes)
         else:
@@ -200,6 +209,7 @@ class _Mosaic:
         self.evidence: dict[tuple[str, str], tuple[int, int]] = {}
         """Item and band -> valid digital numbers, and those too dark for an offset."""
 
+        self.angles: dict[str, Angles] = {}
         self.provenance: dict[str, dict[str, Any]] = {}
 
     def lay(self, scene: Scene) -> None:
@@ -210,9 +220,19 @@ class _Mosaic:
         pixels = self.pixels if first else np.empty_like(self.pixels)
         masks = self.masks if first else {n: np.empty_like(m) for n, m in self.masks.items()}
         self._read(scene, pixels, masks)
+        convert.empty_beyond(self.task.sensor, masks)
         if not first:
             self._merge(pixels, masks)
         self.free &= ~self._valid(pixels)
+
+    def look(self) -> None:
+        """Read from where each scene was seen, where its metadata tell."""
+        for scene in self.task.scenes:
+            if scene.metadata is not None:
+                access = self.task.reading.access(scene)
+                with _attributed(scene, scene.metadata, self.task.shard) as name:
+                    document = read_document(scene.metadata, access, name)
+                    self.angles[scene.item_id] = parse(document, name)
 
     def sew(self, scenes: Sequence[Scene]) -> None:
         """Put in the sheets of a map, together, so that none is interpolated to its edge alone."""
@@ -377,6 +397,7 @@ class _Mosaic:
             clear=int(np.count_nonzero(classes == cloud.CLEAR)),
             evidence=sum(valid for valid, _ in self.evidence.values()),
             dark=sum(dark for _, dark in self.evidence.values()),
+            angles=self.angles,
             provenance=self.provenance,
         )
 

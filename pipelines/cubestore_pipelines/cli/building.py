@@ -94,11 +94,14 @@ class Wanted:
     """Of pixels that are not the cube's own: nearest, bilinear or cubic; by default bilinear for
     heights and photographs, nearest for all else."""
 
+    view_angles: bool = False
+    """Sentinel-2: read the view angles from the granules' metadata where items do not tell them."""
+
     ocean_zero: bool = False
     """A height of zero where there is no sheet of the elevation model, which is sea."""
 
     profile: Path | None = None
-    """A YAML file that maps a catalogue's collections onto sensors."""
+    """A YAML file that maps a catalogue's collections onto sensors, or a provider that does."""
 
     allow: Words = ()
     """Hosts and folders, not public, that items of a remote catalogue may point to."""

@@ -107,11 +107,13 @@ def providers() -> Mapping[str, Provider]:
 
 
 def profile(path: str | Path) -> Provider:
-    """Return the provider that a user's file describes.
+    """Return the provider that a user's file describes, or a built-in one by its name.
 
     Raises:
         ProfileError: it cannot be read, or understood.
     """
+    if known := providers().get(str(path)):
+        return known
     try:
         content = _read(Path(path).read_text(encoding="utf-8"))
         return _provider(Path(path).stem, content)

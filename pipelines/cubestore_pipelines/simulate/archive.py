@@ -1,101 +1,127 @@
 """A small archive with known truth: files and items on disk, and what a cube of them must hold.
 
-Two tiles of neighbouring UTM zones show the same ground between Metz and Saarbrücken, where
-31UGQ and 32ULV overlap. What is there is kept, so an archive that was interrupted is completed.
+What is there is kept, so an archive that was interrupted is completed.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
-import pyproj
-from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from cubestore import cloud, grids
-from cubestore_pipelines.simulate import granules, items, products
-from cubestore_pipelines.simulate.assets import ACCOUNT, COLLECTION, CONTAINER, Json
-from cubestore_pipelines.simulate.granules import ALIGNED, CUBE_NODATA, Granule, Swath
-from cubestore_pipelines.simulate.landscape import STANDARD
+from cubestore_pipelines.simulate import linz, rasters, scenes
+from cubestore_pipelines.simulate.granules import Granule
+from cubestore_pipelines.simulate.linz import Sheet
+from cubestore_pipelines.simulate.plans import (
+    NEIGHBOUR,
+    PLACE,
+    SIDE,
+    TILE,
+    TINY,
+    Planned,
+    demo_plan,
+    everything_plan,
+    tiny_everything_plan,
+    tiny_plan,
+)
+from cubestore_pipelines.simulate.published import BLOBS, Json
+from cubestore_pipelines.simulate.rasters import Layers
+from cubestore_pipelines.simulate.scenes import Scene
+from cubestore_pipelines.simulate.sentinel2 import GranuleScene
 
-PLACE = (6.5, 49.05)
-"""Longitude and latitude of the middle; four shards of 31UGQ meet 1.5 km from it."""
-
-TILE, NEIGHBOUR = "31UGQ", "32ULV"
-
-SIDE = 26_000
-"""Metres of ground that the demo's archive shows."""
-
-TINY = 3_000
-"""Metres of ground that a test's archive shows."""
-
-_SENSING = timedelta(seconds=13)
-"""From the start of a datatake to that of its first datastrip with this place."""
-
-_OVERLAP = 600
-"""Metres that are in both of two datastrips."""
+__all__ = [
+    "NEIGHBOUR",
+    "PLACE",
+    "SIDE",
+    "TILE",
+    "TINY",
+    "Archive",
+    "demo_plan",
+    "everything_plan",
+    "make_archive",
+    "tiny_everything_plan",
+    "tiny_plan",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where the files of some granules are, and what is in them."""
+    """Where the files of some scenes are, and what is in them."""
 
     directory: Path
-    granules: tuple[Granule, ...]
+    granules: tuple[Planned, ...]
+    """Those of Sentinel-2, and the other missions' scenes."""
 
     @property
     def blobs(self) -> Path:
         """The folder of the storage accounts; in each its containers, in each its blobs."""
-        return self.directory / "blobs"
+        return self.directory / BLOBS
+
+    @property
+    def scenes(self) -> Iterator[Scene]:
+        """The granules as scenes."""
+        return map(_scene, self.granules)
 
     @property
     def items(self) -> list[Json]:
-        """The items of the archive, in the order of `granules`."""
-        features: list[Json] = self._read(f"{COLLECTION}.json")["features"]
-        return features
+        """The items to be searched: collection by collection, in the order of `granules`.
+
+        Those of LINZ are not among them: nobody can search its catalogue.
+        """
+        return [item for name in self._searched for item in self._read(name)["features"]]
 
     @property
     def collections(self) -> list[Json]:
-        """The collections of the archive."""
-        return [self._read(f"{COLLECTION}.collection.json")]
+        """The collections to be searched."""
+        return [self._read(f"{name}.collection") for name in self._searched]
 
-    def granule(self, item_id: str) -> Granule:
-        """Return the granule of an item."""
-        return next(one for one in self.granules if one.item_id == item_id)
+    @property
+    def linz_catalog(self) -> Path:
+        """The static catalogue of LINZ's surveys, there if the plan has some."""
+        return linz.home(self.directory) / linz.CATALOG
 
-    def truth(
-        self, grid: GeoBox, *item_ids: str, bands: Sequence[str] = STANDARD
-    ) -> dict[str, NDArray[np.generic]]:
+    def granule(self, name: str) -> Planned:
+        """Return the granule of an item's id, or of its collection's and its id: ``naip/ks_…``."""
+        return next(
+            one
+            for one, scene in zip(self.granules, self.scenes, strict=True)
+            if name in (scene.item_id, f"{scene.collection}/{scene.item_id}")
+        )
+
+    def truth(self, grid: GeoBox, *item_ids: str, bands: Sequence[str] | None = None) -> Layers:
         """Return what a cube must hold in the slot of an item, or of several items' mosaic.
 
-        Nothing is read: it is computed from the landscape again.
+        Nothing is read: it is computed from the landscape again. Where the cube's pixels are not
+        the file's, each is the one that holds its centre. Floats are not rounded yet.
 
         Args:
-            grid: a part of the tile's 10 m pixels.
-            item_ids: the items; where they overlap they show the same.
-            bands: names of Sentinel-2's bands.
+            grid: a part of the cube's pixels.
+            item_ids: the items, of one sensor; where they overlap they show the same.
+            bands: names of the sensor's bands; its standard ones where None.
 
         Returns:
-            ``reflectance (band, y, x)``, ``quality (y, x)`` and ``cloud_class (y, x)``, as stored.
+            The variables of a cube of that sensor as stored, the optional ones too: the pixels
+            ``(band, y, x)``, the others ``(y, x)``.
         """
-        first, *others = (granules.truth(self.granule(one), grid, bands) for one in item_ids)
-        reflectance, quality = first["reflectance"], first["quality"]
-        for other in others:
-            reflectance = np.where(reflectance == CUBE_NODATA, other["reflectance"], reflectance)
-            quality = np.where(quality == 0, other["quality"], quality)
-        classes = cloud.from_scl(quality)
-        return {"reflectance": reflectance, "quality": quality, "cloud_class": classes}
+        chosen = [_scene(self.granule(name)) for name in item_ids]
+        sensor = chosen[0].sensor
+        layers = [scene.truth(grid, bands) for scene in chosen]
+        return scenes.classified(sensor, rasters.merged(layers, scenes.nodata(sensor)))
+
+    @property
+    def _searched(self) -> list[str]:
+        return _names(scene for scene in self.scenes if not isinstance(scene, Sheet))
 
     def _read(self, name: str) -> Json:
-        document: Json = json.loads((self.directory / name).read_text())
+        document: Json = json.loads((self.directory / f"{name}.json").read_text())
         return document
 
 
-def make_archive(directory: Path, plan: Sequence[Granule] = (), *, workers: int = 0) -> Archive:
+def make_archive(directory: Path, plan: Sequence[Planned] = (), *, workers: int = 0) -> Archive:
     """Make an archive, or complete it.
 
     Args:
@@ -109,107 +135,65 @@ def make_archive(directory: Path, plan: Sequence[Granule] = (), *, workers: int 
     """
     archive = Archive(directory, tuple(plan or demo_plan()))
     _claim(directory / "plan.sha256", archive.granules)
-    container = archive.blobs / ACCOUNT / CONTAINER
-    products.write_all(archive.granules, container, directory / "items", workers=workers)
-    records = [directory / "items" / f"{one.item_id}.json" for one in archive.granules]
-    features = [json.loads(record.read_text()) for record in records]
-    written = {
-        f"{COLLECTION}.json": {"type": "FeatureCollection", "features": features},
-        f"{COLLECTION}.collection.json": items.collection(archive.granules),
-    }
-    for name, document in written.items():
-        products.write_text(directory / name, json.dumps(document))
+    _write_all(archive, workers)
+    surveys = []
+    for name, some in _by_collection(archive).items():
+        features = [json.loads(_record(directory, scene).read_text()) for scene in some]
+        listing = {"type": "FeatureCollection", "features": features}
+        collection = some[0].gathered(features)
+        rasters.write_text(directory / f"{name}.json", json.dumps(listing))
+        rasters.write_text(directory / f"{name}.collection.json", json.dumps(collection))
+        surveys += [(some[0].survey, collection)] if isinstance(some[0], Sheet) else []
+    if surveys:
+        linz.write_catalog(directory, surveys)
     return archive
 
 
-def demo_plan(side: int = SIDE) -> tuple[Granule, ...]:
-    """Return the granules of the demo: two years, and what makes real archives hard.
-
-    Args:
-        side: metres of ground, in both directions.
-    """
-    autumn = _granule("2021-10-16", "03.01", 0.25, side)
-    summer = _granule("2021-07-18", "03.01", 0.1, side)
-    seasons = [("01-19", 0.3), ("04-19", 0.2), ("07-18", 0.1), ("10-16", 0.25)]
-    later = [_granule(f"2023-{day}", "05.09", cloudiness, side) for day, cloudiness in seasons]
-    cloudy = _granule("2023-05-14", "05.09", 0.9, side, platform="2B")
-    partial = replace(cloudy, swath=replace(cloudy.swath, slant=0.25))
-    return (
-        summer,
-        _reprocessed(summer),
-        autumn,
-        *later,
-        _on_neighbour(later[2], side),
-        *_strips(_granule("2023-08-27", "05.09", 0.15, side)),
-        partial,
-    )
+def _write_all(archive: Archive, workers: int) -> None:
+    """Write what is not there yet."""
+    directory = archive.directory
+    left = [scene for scene in archive.scenes if not _record(directory, scene).exists()]
+    if not workers or not left:
+        for scene in left:
+            _write(scene, directory)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for done in [pool.submit(_write, scene, directory) for scene in left]:
+            done.result()
 
 
-def tiny_plan(side: int = TINY) -> tuple[Granule, ...]:
-    """Return what tests need of the demo's granules, on a small patch of ground.
-
-    It is a scene with and one without the offset, the latter reprocessed too, the two datastrips
-    of a datatake, and a scene on the neighbouring zone's tile.
-    """
-    summer, again, *_, july, _, neighbour, north, south, _ = demo_plan(side)
-    return summer, again, july, neighbour, north, south
+def _write(scene: Scene, directory: Path) -> None:
+    """Write the files of a scene and, when they are whole, its item."""
+    item = scene.write(directory)
+    rasters.write_text(_record(directory, scene), json.dumps(item, indent=1))
 
 
-def _granule(
-    day: str, baseline: str, cloudiness: float, side: int, platform: str = "2A"
-) -> Granule:
-    time = datetime.fromisoformat(f"{day}T10:30:31.024Z")
-    return Granule(
-        tile=TILE,
-        time=time,
-        strip=time + _SENSING,
-        generated=time + timedelta(hours=9, minutes=17),
-        baseline=baseline,
-        cloudiness=cloudiness,
-        swath=_swath(TILE, side),
-        platform=platform,
-    )
+def _record(directory: Path, scene: Scene) -> Path:
+    """Return the file of a scene's item."""
+    folder = directory / "items"
+    folder = folder / scene.collection if isinstance(scene, Sheet) else folder
+    return folder / f"{scene.item_id}.json"
 
 
-def _reprocessed(granule: Granule) -> Granule:
-    """Return the same scene as it was processed again two years later, with the offset."""
-    return replace(granule, baseline="05.00", generated=granule.generated + timedelta(days=697))
+def _scene(one: Planned) -> Scene:
+    return GranuleScene(one) if isinstance(one, Granule) else one
 
 
-def _on_neighbour(granule: Granule, side: int) -> Granule:
-    return replace(granule, tile=NEIGHBOUR, swath=_swath(NEIGHBOUR, side))
+def _names(some: Iterable[Scene]) -> list[str]:
+    """Return the collections of some scenes, each once."""
+    return list(dict.fromkeys(scene.collection for scene in some))
 
 
-def _strips(granule: Granule) -> tuple[Granule, Granule]:
-    """Return the north and the south of a granule as its two datastrips."""
-    swath = granule.swath
-    middle = (swath.top + swath.bottom) // 2 // ALIGNED * ALIGNED
-    overlap = min(_OVERLAP, middle - swath.top)
-    north = replace(granule, swath=replace(swath, bottom=middle + overlap))
-    south = replace(
-        granule,
-        swath=replace(swath, top=middle),
-        strip=granule.strip + timedelta(minutes=3, seconds=31),
-        generated=granule.generated + timedelta(minutes=26, seconds=4),
-    )
-    return north, south
+def _by_collection(archive: Archive) -> Mapping[str, list[Scene]]:
+    some = list(archive.scenes)
+    return {name: [scene for scene in some if scene.collection == name] for name in _names(some)}
 
 
-def _swath(tile: str, side: int) -> Swath:
-    """Return the square of ground about the place, on a tile."""
-    box = grids.tile(tile)
-    to_tile = pyproj.Transformer.from_crs("EPSG:4326", str(box.crs), always_xy=True)
-    x, y = to_tile.transform(*PLACE)
-    left = round((x - box.bounds.left - side / 2) / ALIGNED) * ALIGNED
-    top = round((box.bounds.top - y - side / 2) / ALIGNED) * ALIGNED
-    return Swath(top=top, bottom=top + side, left=left, right=left + side)
-
-
-def _claim(path: Path, plan: Sequence[Granule]) -> None:
+def _claim(path: Path, plan: Sequence[Planned]) -> None:
     """Note which plan a directory is for, or refuse one that is for another."""
     digest = hashlib.sha256(repr(plan).encode()).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        products.write_text(path, digest)
+        rasters.write_text(path, digest)
     if path.read_text() != digest:
         raise FileExistsError(f"{path.parent} holds an archive of other scenes: use another folder")

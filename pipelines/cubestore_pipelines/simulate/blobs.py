@@ -106,6 +106,28 @@ class Blobs:
         return path if path.is_relative_to(folder) and path.is_file() else None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenFiles:
+    """An ASGI application that serves folders as the hosts that they are named after, to anyone."""
+
+    root: Path
+    """A folder of hosts."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for ``/HOST/PATH``, below which this may be mounted."""
+        request = Request(scope)
+        below = scope["path"].removeprefix(scope.get("root_path", ""))
+        response = await self._answer(request, below.lstrip("/"))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, name: str) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _refusal(405)
+        path = (self.root / name).resolve() if "\0" not in name else self.root
+        found = path.is_relative_to(self.root.resolve()) and path.is_file()
+        return await run_in_threadpool(_serve, path, request) if found else _refusal(404)
+
+
 def _written(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"
 

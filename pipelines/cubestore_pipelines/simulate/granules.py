@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from cubestore import cloud, grids
 from cubestore.sensors.sentinel2 import SENTINEL_2_L1C
 from cubestore_pipelines.simulate.landscape import STANDARD, Scene, View
+from cubestore_pipelines.simulate.plane import part
 
 GSD = MappingProxyType({band.name: int(band.gsd) for band in SENTINEL_2_L1C.bands})
 """Metres of each band's own pixels."""
@@ -150,14 +150,6 @@ class Granule:
             f"S{self.platform}_MSIL2A_{stamp(self.time)}{baseline}_R{self.relative_orbit:03}"
             f"_T{self.tile}_{stamp(self.generated)}"
         )
-
-
-def part(grid: GeoBox, window: tuple[slice, slice]) -> GeoBox:
-    """Return some pixels ``(y, x)`` of a grid that is north up."""
-    rows, columns = window
-    a, b, c, d, e, f = tuple(grid.affine)[:6]
-    corner = Affine(a, b, c + a * columns.start, d, e, f + e * rows.start)
-    return GeoBox((rows.stop - rows.start, columns.stop - columns.start), corner, grid.crs)
 
 
 def stamp(time: datetime) -> str:

@@ -13,7 +13,7 @@ import pyproj
 from numpy.typing import NDArray
 
 from cubestore import grids
-from cubestore_pipelines.simulate import sky
+from cubestore_pipelines.simulate import published, sky
 from cubestore_pipelines.simulate.assets import (
     ACCOUNT,
     COLLECTION,
@@ -24,8 +24,8 @@ from cubestore_pipelines.simulate.assets import (
     centre,
     described,
 )
-from cubestore_pipelines.simulate.granules import SCL_GSD, Granule, part, stamp
-from cubestore_pipelines.simulate.plane import lattice
+from cubestore_pipelines.simulate.granules import SCL_GSD, Granule, stamp
+from cubestore_pipelines.simulate.plane import lattice, part
 
 _CLASSES = {
     "saturated_defective_pixel": 1,
@@ -83,18 +83,15 @@ def item(granule: Granule, classes: NDArray[np.uint8]) -> Json:
     }
 
 
-def collection(granules: Sequence[Granule]) -> Json:
-    """Return the collection that holds the items of some granules."""
-    boxes = np.array([_box(_outline(granule)) for granule in granules])
-    whole = [*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()]
-    times = [_written(when(granule.time for granule in granules)) for when in (min, max)]
+def collection(items: Sequence[Json]) -> Json:
+    """Return the collection that holds some items."""
     return {
         "id": COLLECTION,
         "type": "Collection",
         "links": [],
         "title": "Sentinel-2 Level-2A",
         "assets": {},
-        "extent": {"spatial": {"bbox": [whole]}, "temporal": {"interval": [times]}},
+        "extent": published.extent(items),
         "license": "proprietary",
         "keywords": ["Sentinel", "Copernicus", "ESA", "Reflectance"],
         "providers": [{"name": "A simulation", "roles": ["producer", "host"]}],

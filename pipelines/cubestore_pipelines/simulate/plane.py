@@ -1,7 +1,7 @@
 """The common plane: the simulated world is a function of it, so every tile shows the same ground.
 
-It is the sinusoidal plane of the MODIS grid. Fields are computed at nodes, every 240 m of the
-pixels' own CRS, and interpolated between them. Nodes and weights are short binary fractions:
+It is the sinusoidal plane of the MODIS grid. Fields are computed at nodes, about every 240 m of
+the pixels' own CRS, and interpolated between them. Nodes and weights are short binary fractions:
 sums of their products are exact, so a pixel's value depends on no window, order or library.
 """
 
@@ -12,11 +12,19 @@ from functools import cache
 
 import numpy as np
 import pyproj
+from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 STEP = 240
-"""Metres between nodes; a multiple of every pixel size of Sentinel-2."""
+"""Metres between nodes; a multiple of most pixel sizes. Of others it is the nearest one."""
+
+DEGREE = 111_320.0
+"""Metres, on the equator."""
+
+_ALIGNED = 1e-3
+"""Of half a pixel: what edges may be off, since they are published with rounding."""
 
 RADIUS = 6_371_007.181
 """Of the sphere of the MODIS sinusoidal grid, metres."""
@@ -78,26 +86,71 @@ class Lattice:
         return (down @ self._columns).astype("int32") + np.int32(base)
 
 
+def part(grid: GeoBox, window: tuple[slice, slice]) -> GeoBox:
+    """Return some pixels ``(y, x)`` of a grid that is north up."""
+    rows, columns = window
+    a, b, c, d, e, f = tuple(grid.affine)[:6]
+    corner = Affine(a, b, c + a * columns.start, d, e, f + e * rows.start)
+    return GeoBox((rows.stop - rows.start, columns.stop - columns.start), corner, grid.crs)
+
+
+def at(longitude: float, latitude: float) -> Nodes:
+    """Return one place."""
+    north = RADIUS * math.radians(latitude)
+    east = RADIUS * math.radians(longitude) * math.cos(math.radians(latitude))
+    return Nodes(np.array([east]), np.array([north]))
+
+
+def crs_of(grid: GeoBox) -> CRS:
+    """Return the CRS of some pixels, of which all here have one."""
+    if grid.crs is None:
+        raise ValueError("Pixels without a CRS")
+    return grid.crs
+
+
 def lattice(grid: GeoBox) -> Lattice:
     """Return the lattice of some pixels.
 
     Args:
-        grid: north up; pixels of 10, 20 or 60 m on multiples of their size.
+        grid: north up; edges on multiples of half a pixel.
 
     Raises:
         ValueError: other pixels.
     """
-    pixel, left, top = grid.affine.a, grid.affine.c, grid.affine.f
-    if STEP % pixel or left % pixel or top % pixel or grid.affine.e != -pixel:
+    width, depth, left, top = grid.affine.a, -grid.affine.e, grid.affine.c, grid.affine.f
+    halves = np.array([2 * left / width, 2 * top / depth]) if depth > 0 else np.array([math.nan])
+    if not (np.abs(halves - np.rint(halves)) < _ALIGNED).all():
         raise ValueError(
-            f"Pixels of {pixel} m from ({left}, {top}), not multiples of a divisor"
-            f" of {STEP} m, north up"
+            f"Pixels of {width:.9g} x {depth:.9g} from ({left:.9g}, {top:.9g}), not north up on"
+            " multiples of half a pixel"
         )
-    height, width = grid.shape
-    x, columns = _axis(left, pixel, width)
-    y, rows = _axis(-top, pixel, height)
+    unit = DEGREE if crs_of(grid).geographic else 1.0
+    x, columns = _axis(left, width, grid.shape[1], _step(width, unit))
+    y, rows = _axis(-top, depth, grid.shape[0], _step(depth, unit))
     east, north = _to_plane(str(grid.crs)).transform(*np.meshgrid(x, -y))
     return Lattice(Nodes(east, north), rows, columns.T)
+
+
+def bits(grid: GeoBox, seed: int) -> NDArray[np.uint32]:
+    """Return 32 random bits for each pixel, whatever the window that it is seen in.
+
+    Args:
+        grid: north up; its pixels are counted from the origin of its CRS.
+        seed: which of many.
+    """
+    first = (grid.affine.c / grid.affine.a, grid.affine.f / grid.affine.e)
+    columns, rows = (
+        np.arange(count) + math.floor(start + 0.25)  # half a pixel off, or not: rounding is none
+        for start, count in zip(first, (grid.shape[1], grid.shape[0]), strict=True)
+    )
+    across = columns.astype("uint32") * np.array(0x9E3779B1, "uint32")
+    down = (rows * 0x85EBCA77 + seed * 0xC2B2AE3D).astype("uint32")
+    mixed: NDArray[np.uint32] = across[None, :] ^ down[:, None]
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        mixed ^= mixed >> shift
+        mixed *= np.uint32(factor)
+    mixed ^= mixed >> 16
+    return mixed
 
 
 def waves(at: Nodes, seed: int, period: float) -> Places:
@@ -126,17 +179,22 @@ def slope(height: Callable[[Nodes], Places], at: Nodes) -> tuple[Places, Places]
     return east / STEP, north / STEP
 
 
-def _axis(start: float, pixel: float, count: int) -> tuple[Places, Places]:
+def _step(pixel: float, unit: float) -> float:
+    """Return how far apart nodes are: a whole number of pixels."""
+    return pixel * max(1, round(STEP / (pixel * unit)))
+
+
+def _axis(start: float, pixel: float, count: int, step: float) -> tuple[Places, Places]:
     """Return the nodes along an axis that grows, and the weights (pixel, node) of each."""
-    first = start // STEP
-    place = (start + pixel * (np.arange(count) + 0.5)) / STEP - first
+    first = start // step
+    place = (start + pixel * (np.arange(count) + 0.5)) / step - first
     nodes = np.arange(int(place[-1]) + 2)
-    share = _to(_WEIGHT, place % 1)
+    share = _to(_WEIGHT, np.asarray(place % 1, "float64"))
     before = place.astype(int)
     weights = np.zeros((count, len(nodes)))
     weights[np.arange(count), before] = 1 - share
     weights[np.arange(count), before + 1] = share
-    return np.asarray((first + nodes) * STEP, "float64"), weights
+    return np.asarray((first + nodes) * step, "float64"), weights
 
 
 def _rounded(values: Places) -> Places:

@@ -1,28 +1,20 @@
-"""From a granule to files and an item, as an archive publishes them.
+"""From a granule to files and an item, as an archive publishes them."""
 
-Files have the size of the whole tile; where there are no data they have no blocks either, so an
-archive of small windows is small.
-"""
-
-import json
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.windows import Window
 
-from cubestore_pipelines.simulate import assets, items
-from cubestore_pipelines.simulate.granules import GSD, NODATA, SCL_GSD, Granule, part
-
-BLOCK = 512
-"""Pixels along a block of a file."""
+from cubestore_pipelines.simulate import assets, items, rasters
+from cubestore_pipelines.simulate.assets import Json
+from cubestore_pipelines.simulate.granules import GSD, NODATA, SCL_GSD, Granule
+from cubestore_pipelines.simulate.plane import part
+from cubestore_pipelines.simulate.rasters import Patch
+from cubestore_pipelines.simulate.scenes import DOCUMENT
 
 WHITE = 3_000
 """The reflectance, in steps of 1/10000, that the true-colour image shows as white."""
@@ -33,65 +25,16 @@ THUMBNAIL = 30
 AIR = {"AOT": 120, "WVP": 1_800}
 """Digital numbers of aerosol and water vapour: the same everywhere."""
 
-_PROFILE = {
-    "driver": "GTiff",
-    "tiled": True,
-    "blockxsize": BLOCK,
-    "blockysize": BLOCK,
-    "compress": "deflate",
-    "zlevel": 1,
-    "predictor": 2,
-    "nodata": NODATA,
-    "sparse_ok": True,
-    "interleave": "pixel",
-}
-
-_DOCUMENT = "<simulated/>\n"
-"""What the metadata files hold."""
-
 _VISIBLE = ("B04", "B03", "B02")
 
 
-def write(granule: Granule, container: Path, record: Path) -> None:
-    """Write the files of a granule and, when they are whole, its item.
-
-    Args:
-        granule: the granule; nothing happens if its record is there.
-        container: the folder of the blobs.
-        record: the file of the item.
-    """
-    if record.exists():
-        return
+def write(granule: Granule, container: Path) -> Json:
+    """Write the files of a granule into the folder of the blobs, and return its item."""
     files = {asset: container / assets.path(granule, asset) for asset in assets.FILES}
-    for path in files.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
     classes = [_write_rasters(_Part(granule, gsd, files)) for gsd in (10, 20, 60)][1]
     for document in assets.DOCUMENTS:
-        write_text(files[document], _DOCUMENT)
-    write_text(record, json.dumps(items.item(granule, classes), indent=1))
-
-
-def write_all(
-    granules: Iterable[Granule], container: Path, records: Path, *, workers: int = 0
-) -> None:
-    """Write what is not there yet of some granules.
-
-    Args:
-        granules: the granules.
-        container: the folder of the blobs.
-        records: the folder of the items.
-        workers: processes that share the work; 0 does it in this one.
-    """
-    records.mkdir(parents=True, exist_ok=True)
-    left = {granule: records / f"{granule.item_id}.json" for granule in granules}
-    left = {granule: record for granule, record in left.items() if not record.exists()}
-    if not workers or not left:
-        for granule, record in left.items():
-            write(granule, container, record)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for done in [pool.submit(write, one, container, record) for one, record in left.items()]:
-            done.result()
+        rasters.write_text(files[document], DOCUMENT)
+    return items.item(granule, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +59,8 @@ class _Part:
 
     def write(self, asset: str, values: NDArray[Any]) -> None:
         """Write pixels of the window as a file of the whole tile."""
-        whole = self.granule.grid(self.gsd)
-        _write_raster(self.files[asset], values, whole, Window.from_slices(*self.window))
+        whole = Patch(self.granule.grid(self.gsd), self.window)
+        rasters.write(self.files[asset], values, whole, nodata=NODATA)
 
 
 def _write_rasters(piece: _Part) -> NDArray[np.uint8]:
@@ -150,21 +93,5 @@ def _write_visual(piece: _Part, numbers: NDArray[np.uint16]) -> None:
     coarse = piece.granule.grid(10 * THUMBNAIL)
     small = image[:, ::THUMBNAIL, ::THUMBNAIL]
     rows, columns = (one.start // THUMBNAIL for one in piece.window)
-    place = Window(columns, rows, small.shape[2], small.shape[1])
-    _write_raster(piece.files["preview"], small, coarse, place)
-
-
-def _write_raster(path: Path, values: NDArray[Any], grid: GeoBox, window: Window) -> None:
-    unfinished = path.with_suffix(".part")
-    shape = {"count": len(values), "height": grid.shape[0], "width": grid.shape[1]}
-    place = {"crs": str(grid.crs), "transform": grid.affine}
-    with rasterio.open(unfinished, "w", dtype=values.dtype, **shape, **place, **_PROFILE) as file:
-        file.write(values, window=window)
-    unfinished.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text)
-    unfinished.replace(path)
+    place = slice(rows, rows + small.shape[1]), slice(columns, columns + small.shape[2])
+    rasters.write(piece.files["preview"], small, Patch(coarse, place), nodata=NODATA)

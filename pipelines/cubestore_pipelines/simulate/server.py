@@ -21,12 +21,17 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cubestore_catalog import Index, api
+from cubestore_pipelines.simulate import linz
 from cubestore_pipelines.simulate.archive import Archive
-from cubestore_pipelines.simulate.blobs import DOMAIN, LIFETIME, Blobs, Tokens
+from cubestore_pipelines.simulate.blobs import DOMAIN, LIFETIME, Blobs, OpenFiles, Tokens
 from cubestore_pipelines.simulate.faults import Faults, ResettableProtocol
+from cubestore_pipelines.simulate.published import OPEN
 
 STAC, TOKENS = "/api/stac/v1", "/api/sas/v1/token"
 """Paths as the Planetary Computer has them."""
+
+HOSTS = f"/{OPEN}"
+"""The path below which hosts that need no token are served under their names."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -50,6 +55,11 @@ class Serving:
     def stac_url(self) -> str:
         """The landing page of the STAC API."""
         return self.url + STAC
+
+    @property
+    def linz_url(self) -> str:
+        """The static catalogue of LINZ's surveys, where the archive has some."""
+        return f"{self.url}{HOSTS}/{linz.HOST}/{linz.CATALOG}"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -97,27 +107,38 @@ def application(archive: Archive, tokens: Tokens) -> ASGIApp:
         return JSONResponse(tokens.issue(**request.path_params))
 
     search = api(Index(archive.items), archive.collections, title="Simulated archive")
-    routes = [Route(TOKENS + "/{account}/{container}", token), Mount(STAC, search)]
-    return _Hosts(Starlette(routes=routes), Blobs(archive.blobs, tokens))
+    files = OpenFiles(archive.directory / OPEN)
+    routes = [
+        Route(TOKENS + "/{account}/{container}", token),
+        Mount(STAC, search),
+        Mount(HOSTS, files),
+    ]
+    return _Hosts(Starlette(routes=routes), Blobs(archive.blobs, tokens), files)
 
 
 @dataclass(frozen=True, slots=True)
 class _Hosts:
-    """Sends a request to the storage or to the services, by the host that it is for."""
+    """Sends a request to the storage, to open files or to the services, by the host it is for."""
 
     services: ASGIApp
     storage: ASGIApp
+    files: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = urlsplit(scope["path"])
         proxied = parts.scheme == "http"
         headers = dict(scope["headers"])
         host = parts.netloc if proxied else headers.get(b"host", b"").decode("latin-1")
-        stored = host.partition(":")[0].endswith(DOMAIN)
+        name = host.partition(":")[0]
+        stored, other = name.endswith(DOMAIN), proxied and name not in (LOOPBACK, "localhost")
         if proxied:
             others = [header for header in scope["headers"] if header[0] != b"host"]
             headers_now = [*others, (b"host", host.encode())]
             scope = {**scope, "path": parts.path, "raw_path": b"", "headers": headers_now}
+        if other and not stored:
+            scope = {**scope, "path": f"/{name}{parts.path}"}
+            await self.files(scope, receive, send)
+            return
         await (self.storage if stored else self.services)(scope, receive, send)
 
 

@@ -10,13 +10,19 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cubestore_pipelines.simulate.archive import make_archive, tiny_plan
+from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan, tiny_plan
 from cubestore_pipelines.simulate.server import serving
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory):
     return make_archive(tmp_path_factory.mktemp("archive"), tiny_plan())
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory):
+    """Something of every sensor."""
+    return make_archive(tmp_path_factory.mktemp("everything"), tiny_everything_plan())
 
 
 @pytest.fixture(scope="module")

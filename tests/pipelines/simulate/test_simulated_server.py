@@ -1,11 +1,12 @@
 """The clients of the Planetary Computer, unmodified, against the simulated archive."""
 
 import http.client
+import json
 import signal
 import subprocess
 import sys
 import time
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import numpy as np
 
@@ -65,6 +66,42 @@ def test_one_link_is_signed_and_unsigned_it_is_refused(archive, server, run):
     assert ("GET", href, 409) in server.requests or ("HEAD", href, 409) in server.requests
 
 
+def test_every_collection_is_searched_and_every_file_is_served(everything, ask):
+    with serving(everything) as all_sensors:
+        for item in everything.items:
+            found = f"/api/stac/v1/collections/{item['collection']}/items/{item['id']}"
+            assert ask(found, of=all_sensors)[0] == 200
+            if item["id"].startswith("LM05"):
+                continue  # it has no files
+            address = _first_image(item)
+            status = ask(address, of=all_sensors, Range="bytes=0-3")[0]
+            assert status == (409 if ".blob." in address else 206), address
+
+
+def _first_image(item):
+    hrefs = (asset["href"] for asset in item["assets"].values())
+    return next(one for one in hrefs if one.lower().endswith((".tif", ".tiff")))
+
+
+def test_the_catalogue_of_linz_is_served_to_anyone(everything, ask):
+    with serving(everything) as all_sensors:
+        address, below = all_sensors.linz_url, []
+        for _ in range(2):  # down to a survey, then to one of its sheets
+            status, _, body = ask(urlsplit(address).path, of=all_sensors)
+            assert status == 200
+            below = [one for one in json.loads(body)["links"] if one["rel"] in ("child", "item")]
+            address = urljoin(address, below[0]["href"])
+        status, _, body = ask(urlsplit(address).path, of=all_sensors)
+        image = urljoin(address, json.loads(body)["assets"]["visual"]["href"])
+        status, _, body = ask(urlsplit(image).path, of=all_sensors, Range="bytes=0-3")
+        assert (status, body[:2]) == (206, b"II")
+        proxied = image.replace(f"{all_sensors.url}/open/", "http://")
+        assert ask(proxied, of=all_sensors, Range="bytes=0-3")[2] == body
+        for outside in ("/open/", "/open/../plan.sha256", "/open/x/%2e%2e/%2e%2e/plan.sha256"):
+            assert ask(outside, of=all_sensors)[0] == 404
+        assert ask(urlsplit(image).path, "POST", of=all_sensors)[0] == 405
+
+
 def test_a_token_expires(archive, ask, sign):
     href = archive.items[AFTER]["assets"]["B04"]["href"]
     with serving(archive, token_lifetime=0.3) as short:
@@ -94,10 +131,11 @@ def test_the_server_stops_while_a_client_keeps_its_connection(archive):
 def test_it_runs_as_a_process_of_its_own(archive):
     command = [sys.executable, "-m", "cubestore_pipelines.simulate", archive.directory, "--tiny"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        lines = [process.stdout.readline().strip() for _ in range(7)]
+        lines = [process.stdout.readline().strip() for _ in range(8)]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     told = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    assert told["LINZ_URL"].startswith(told["http_proxy"] + "/open/")
     assert told["STAC_URL"].startswith(told["http_proxy"])
     assert told["PC_SDK_SAS_URL"] == told["http_proxy"] + "/api/sas/v1/token"
     assert told["NO_PROXY"] == "127.0.0.1,localhost"
