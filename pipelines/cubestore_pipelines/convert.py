@@ -133,7 +133,7 @@ def store_mask(found: Numbers, layer: Layer, out: Pixels, name: str) -> None:
 
 
 def empty_beyond(sensor: Sensor, masks: Mapping[str, Pixels]) -> None:
-    """Put nodata into layers that have no word for it, where another one says that there is none."""
+    """Put nodata into layers that have no word for it, where another layer says so."""
     for name, (other, bit) in FILLED.get(sensor.id, {}).items():
         if name in masks and other in masks:
             layer = next(one for one in sensor.optional_layers if one.name == name)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyproj
 import shapely
 
 import cubestore
@@ -18,8 +19,9 @@ from cubestore_pipelines import cluster, planfile
 from cubestore_pipelines.build import Report, build
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.plan import plan
-from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive
-from cubestore_pipelines.simulate.server import serving
+from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive, shown_plan
+from cubestore_pipelines.simulate.plans import CROSSING, HARBOUR, PLAINS
+from cubestore_pipelines.simulate.server import Serving, serving
 
 SENSOR = "sentinel-2-l2a"
 ARCHIVE = ".archive"
@@ -30,6 +32,18 @@ TOKENS_LIVE = 20.0
 
 HALF = 0.13
 """Degrees of longitude and latitude about the place."""
+
+NARROW, CLOSE = 0.05, 0.01
+"""The same about the places that the other satellites, and aeroplanes, show."""
+
+SIN_TILE = "h18v04"
+OTHERS = ("sentinel-1-rtc", "landsat-c2-l2", "modis-09a1", "cop-dem-glo-30", "esa-worldcover")
+PAIRED = "sentinel-1-rtc=near:sentinel-2-l2a:3d"
+"""The radar beside each of the optical slots."""
+
+TOGETHER = ("sentinel-2-l2a", "sentinel-1-rtc", "landsat-c2-l2", "cop-dem-glo-30")
+GSD, SIDE = 20, 256
+"""Metres and pixels of the grid on which the demo puts several sensors."""
 
 __all__ = ["SENSOR", "TILE", "Step", "run"]
 
@@ -49,13 +63,15 @@ def run(directory: Path) -> Iterator[Step]:
         directory: of the store; made where it is not there.
     """
     cubestore.create_store(directory)
-    archive = make_archive(directory / ARCHIVE, demo_plan(), workers=2)
+    archive = make_archive(directory / ARCHIVE, shown_plan(), workers=2)
     with serving(archive, token_lifetime=TOKENS_LIVE) as server, _environment(server.environment):
         found = f"{len(archive.items)} scenes, searched at {server.stac_url}"
         yield Step(f"python -m cubestore_pipelines.simulate {directory / ARCHIVE}", found)
         with cluster.client(None, None) as client:
             scheduler = client.scheduler_info()["address"]
             yield from _builds(directory, _choices(server.stac_url), scheduler)
+            yield from _others(directory, server, scheduler)
+    yield _aligned(directory)
 
 
 @contextmanager
@@ -71,9 +87,51 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _choices(address: str) -> Choices:
-    longitude, latitude = PLACE
-    box = (longitude - HALF, latitude - HALF / 2, longitude + HALF, latitude + HALF / 2)
-    return Choices(catalog=address, sensors=(SENSOR,), area=shapely.box(*box))
+    return Choices(catalog=address, sensors=(SENSOR,), area=_around(PLACE, HALF))
+
+
+def _around(place: tuple[float, float], half: float) -> shapely.Geometry:
+    longitude, latitude = place
+    box = (longitude - half, latitude - half / 2, longitude + half, latitude + half / 2)
+    return shapely.box(*box)
+
+
+def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
+    """Build what every other sensor shows, on both grids: a place in one command, and two more."""
+    seen = Choices(
+        catalog=server.stac_url,
+        sensors=OTHERS,
+        tiles=(TILE, SIN_TILE),
+        area=_around(CROSSING, NARROW),
+        select=("all", PAIRED),
+    )
+    kansas = replace(seen, sensors=("naip",), tiles=("14SNH",), area=_around(PLAINS, CLOSE))
+    wellington = replace(
+        kansas,
+        catalog=server.linz_url,
+        sensors=("linz",),
+        tiles=("60GUV",),
+        area=_around(HARBOUR, CLOSE),
+        profile="linz",
+    )
+    for chosen in (seen, *(replace(one, select=("all",)) for one in (kansas, wellington))):
+        report = build(directory, plan(directory, chosen), scheduler=scheduler)
+        yield Step(_command("build", directory, chosen), _result(report))
+
+
+def _aligned(directory: Path) -> Step:
+    """Put several sensors on one grid, as a program would."""
+    tile = cubestore.tile(TILE)
+    to_tile = pyproj.Transformer.from_crs("EPSG:4326", str(tile.crs), always_xy=True)
+    x, y = to_tile.transform(*CROSSING)
+    column, row = (int(n / GSD) - SIDE // 2 for n in (x - tile.bounds.left, tile.bounds.top - y))
+    window = (slice(row, row + SIDE), slice(column, column + SIDE))
+    found = cubestore.open_store(directory).align(TILE, TOGETHER, GSD, window)
+    code = f"store.align({TILE!r}, {list(TOGETHER)}, gsd={GSD}, window=…)"
+    pixels = {
+        name: dict(found[name].sizes) for name in found.data_vars if "band" in str(found[name].dims)
+    }
+    return Step(code, "; ".join(f"{name} {tuple(size.values())}" for name, size in pixels.items()))
 
 
 def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]:
@@ -97,8 +155,11 @@ def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]
 def _command(verb: str, directory: Path, choices: Choices, more: str = "") -> str:
     """Return the command that makes the same choices."""
     box = choices.area.bounds if choices.area is not None else ()
-    words = [f"cubestore {verb} {directory} --catalog {choices.catalog} --sensor {SENSOR}"]
+    words = [f"cubestore {verb} {directory} --catalog {choices.catalog}"]
+    words += [f"--sensor {sensor}" for sensor in choices.sensors]
+    words += [f"--tile {tile}" for tile in choices.tiles]
     words.append("--bbox " + " ".join(f"{edge:.3f}" for edge in box))
+    words += [f"--profile {choices.profile}"] if choices.profile else []
     words += [f"--datetime {choices.datetime}"] if choices.datetime else []
     words += [f"--select {rule}" for rule in choices.select if rule != "all"]
     words += [f"--skip-item {item}" for item in choices.skip_items]

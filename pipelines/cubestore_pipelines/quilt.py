@@ -11,8 +11,6 @@ from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
-from cubestore.lattice import transformer
-
 FULL_CIRCLE = 360.0
 ON_EDGE = 1e-2
 """Pixels by which sheets may miss a common lattice: corners are written in ten decimals."""
@@ -60,6 +58,8 @@ def quilts(grids: Sequence[GeoBox], longitude: float) -> list[Quilt]:
 
 def longitude(grid: GeoBox) -> float:
     """Return the longitude of a grid's middle, degrees."""
+    from cubestore.lattice import transformer  # noqa: PLC0415 - numba is for who warps
+
     rows, columns = grid.shape
     place = grid.affine * (columns / 2, rows / 2)
     return float(transformer(CRS("EPSG:4326"), grid.crs).transform(*place)[0])

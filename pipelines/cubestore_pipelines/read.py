@@ -23,8 +23,6 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from cubestore.lattice import transformer
-from cubestore.warp import operation, source_window, warp
 from cubestore_pipelines import gdal, header
 from cubestore_pipelines.addresses import Policy
 from cubestore_pipelines.clean import Cleaning
@@ -136,8 +134,9 @@ def opened(
     with gdal.opened(source, name) as dataset:
         for raster in rasters:
             header.check(dataset, raster, name)
+        dtype = np.dtype(dataset.dtypes[rasters[0].index - 1])
         told = (dataset.nodatavals[rasters[0].index - 1], rasters[0].nodata, nodata)
-        known = next((value for value in told if value is not None), None)
+        known = next((value for value in told if _can_be(value, dtype)), None)
         yield File(dataset, rasters, source, known, cleaning)
 
 
@@ -184,7 +183,19 @@ def _remote(url: str, access: Access) -> RemoteFile:
 @cache
 def _operation(file: CRS, grid: CRS) -> str:
     """Return PROJ's way between two CRSs, "" where they are one."""
-    return "" if file == grid else operation(file, grid)
+    if file == grid:
+        return ""
+    from cubestore.warp import operation  # noqa: PLC0415 - numba is for who warps
+
+    return operation(file, grid)
+
+
+def _can_be(nodata: float | None, dtype: np.dtype[Any]) -> bool:
+    """Whether a number can stand for nodata: -9999 is none of a byte's, NaN no integer's."""
+    if nodata is None or dtype.kind not in "iu":
+        return nodata is not None
+    limits = np.iinfo(dtype)
+    return float(nodata).is_integer() and limits.min <= nodata <= limits.max
 
 
 class File:
@@ -286,11 +297,10 @@ def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
     """Return how a file lies on a grid's pixels; None where it does not."""
     down, along = (np.array([0, size / 2, size]) for size in file.shape)
     columns, rows = np.meshgrid(along, down)
-    try:
-        x, y = transformer(grid.crs, file.crs).transform(*(file.affine * (columns, rows)))
-    except ValueError:
-        return None
-    found = ~grid.affine * (np.asarray(x), np.asarray(y))
+    x, y = (np.asarray(values) for values in file.affine * (columns, rows))
+    if file.crs != grid.crs:
+        x, y = _reprojected(x, y, file.crs, grid.crs)
+    found = ~grid.affine * (x, y)
     if not np.isfinite(found).all():
         return None
     column, row = (float(values[0, 0]) for values in found)
@@ -299,6 +309,16 @@ def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
     if factor < 1 or np.abs(np.subtract(found, told)).max() > ON_EDGE:
         return None
     return _Alignment(factor, round(row), round(column))
+
+
+def _reprojected(
+    x: Pixels, y: Pixels, file: CRS | None, grid: CRS | None
+) -> tuple[Pixels, Pixels]:
+    """Return places in another CRS; what has no place there is infinite."""
+    from cubestore.lattice import transformer  # noqa: PLC0415 - numba is for who warps
+
+    found = transformer(grid, file).transform(x, y)
+    return np.asarray(found[0]), np.asarray(found[1])
 
 
 def _replicated(file: File, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
@@ -337,6 +357,8 @@ def _repeated(pixels: Pixels, factor: int) -> Pixels:
 
 def _warped(file: File, grid: GeoBox, resampling: str) -> Pixels | None:
     """Read the window that the grid needs, and warp it in memory."""
+    from cubestore.warp import source_window, warp  # noqa: PLC0415 - numba is for who warps
+
     method = cast("Literal['nearest', 'bilinear', 'cubic']", resampling)
     window = source_window(file.grid, grid, resampling=method)
     if window is None:

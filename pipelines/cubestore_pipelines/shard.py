@@ -19,7 +19,6 @@ from cubestore.commit import Staged
 from cubestore.errors import AbandonedError, NotWritableError
 from cubestore.sensors import Layer, Sensor
 from cubestore.staging import Staging
-from cubestore.warp import Resampling, source_window, warp
 from cubestore_pipelines import convert, offset
 from cubestore_pipelines.addresses import Policy
 from cubestore_pipelines.angles import Angles, parse
@@ -246,6 +245,8 @@ class _Mosaic:
 
     def _lay_quilt(self, quilt: Quilt, scenes: Sequence[Scene], name: str) -> None:
         """Warp what a quilt has here, and put it where there is no data yet."""
+        from cubestore.warp import Resampling, source_window, warp  # noqa: PLC0415 - numba is for who warps
+
         sensor, grid = self.task.sensor, self.task.grid
         resampling = cast("Resampling", self.task.reading.resampling or sensor.resampling)
         window = source_window(quilt.grid, grid, resampling=resampling)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import product
 
 import cubestore
-from cubestore_pipelines.build import Report, _Build, _commit, _Nobody, _Slot
+from cubestore_pipelines.build import CubeBuild, Report, _commit, _Nobody, _Slot, reading_of
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.cluster import CONFIG
 from cubestore_pipelines.plan import plan
@@ -43,7 +43,8 @@ def building(store, race):
     planned = plan(store.path, choices)
     one = replace(planned.cubes[0], shards=tuple(product(range(race.corner), repeat=2)))
     report = Report(store=store.path)
-    return _Build(store, planned, one, report, _Nobody(), lambda: None)
+    reading = reading_of(planned)
+    return CubeBuild(store, choices, one, reading, report, _Nobody(), lambda: None)
 
 
 def read(running, tasks, *, masks):

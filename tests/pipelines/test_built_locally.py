@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dask
 import numpy as np
 import pyproj
 import pytest
@@ -14,32 +13,17 @@ import rasterio
 import shapely
 import xarray as xr
 from affine import Affine
-from distributed import LocalCluster
 
 import cubestore
 import cubestore_pipelines
 from cubestore import grids
-from cubestore_pipelines import cluster, ledger
+from cubestore_pipelines import ledger
 from cubestore_pipelines.angles import parse
 from cubestore_pipelines.errors import HeaderError
 from cubestore_pipelines.failures import LeftOut
 
 TILE = grids.tile("31UGQ")
 PROGRAM = Path(sys.executable).with_name("cubestore")
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    with (
-        dask.config.set(cluster.CONFIG),
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=2,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        ) as workers,
-    ):
-        yield workers.scheduler_address
 
 
 @pytest.fixture

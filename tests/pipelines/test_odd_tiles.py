@@ -6,7 +6,6 @@ has written.
 
 import json
 
-import dask
 import numpy as np
 import pyproj
 import pytest
@@ -14,27 +13,11 @@ import rasterio
 import shapely
 import xarray as xr
 from affine import Affine
-from distributed import LocalCluster
 
 import cubestore_pipelines
 from cubestore import grids
-from cubestore_pipelines import cluster
 
 LONLAT = "EPSG:4326"
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    with (
-        dask.config.set(cluster.CONFIG),
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=2,
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        ) as workers,
-    ):
-        yield workers.scheduler_address
 
 
 @pytest.fixture
@@ -113,7 +96,12 @@ def sheet(folder, west, south, columns):
     ("tile", "wests", "souths", "columns"),
     [
         ("01KAB", (178, 179, -180, -179), (-18, -17), 1200),  # 180 degrees goes through it
-        ("01WCN", (178, 179, -180, -179, -178), (64, 65), 600),  # and through this, far in the north
+        (
+            "01WCN",
+            (178, 179, -180, -179, -178),
+            (64, 65),
+            600,
+        ),  # and this, in the north
         ("33XVN", tuple(range(6, 16)), (82, 83), 240),  # as far north as there are tiles: 84 N
         ("01CDN", (178, 179, *range(-180, -175)), (-80, -79, -78), 240),  # band C
         ("32VLM", (4, 5, 6, 7, 8), (59, 60), 600),  # band V, where zone 32 is wide

@@ -1,130 +1,36 @@
 """Real files, built by the program as a user runs it, against rasterio's own reading of them."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-import dask
 import numpy as np
-import pyproj
 import pytest
 import rasterio
-import xarray as xr
-from distributed import LocalCluster
 from stac_geoparquet.arrow import parse_stac_items_to_arrow, to_parquet
 
-from cubestore_pipelines import cluster
+from tests.pipelines.real import Source, cubestore, is_empty_outside
 
-PROGRAM = Path(sys.executable).with_name("cubestore")
 SENSOR = "sentinel-2-l2a"
 NODATA = -32768
-EDGE = 1e-3
-"""Pixels from an edge of the source within which a centre may lie on either side."""
-
 CLASSES = np.zeros(256, "u1")
 """SCL -> cloud class; all others are clear."""
 CLASSES[[8, 9, 10, 3, 0, 1]] = 1, 1, 2, 3, 255, 255
 
 
-def cubestore(*arguments, check=0):
-    done = subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.returncode == check, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 @pytest.fixture(scope="module")
-def scheduler():
-    """Two workers that all builds of this module share."""
-    some_port = {"dashboard_address": "127.0.0.1:0"}
-    with (
-        dask.config.set(cluster.CONFIG),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_kwargs=some_port
-        ) as workers,
-    ):
-        yield workers.scheduler_address
-
-
-@pytest.fixture(scope="module")
-def build(scheduler, tmp_path_factory):
+def build(new_store):
     """Build a store in a folder of its own, and return what plain xarray opens."""
 
-    def built(catalog, tile, *options, check=0):
-        store = tmp_path_factory.mktemp("store") / "store"
-        where = ["--catalog", catalog, "--sensor", SENSOR, "--tile", tile]
-        done = cubestore("build", store, *where, "--scheduler", scheduler, *options, check=check)
-        cube = store / "mgrs" / tile / SENSOR
-        return xr.open_zarr(cube, mask_and_scale=False, chunks=None), done
+    def build_cube(catalog, tile, *options, check=0):
+        built = new_store().build(catalog, SENSOR, tile, *options, check=check)
+        return built.open(tile, SENSOR), built.done
 
-    return built
-
-
-class Source:
-    """A file, and what of it lies under the centres of a cube's pixels."""
-
-    def __init__(self, path, cube, ground):
-        with rasterio.open(path) as file:
-            self.pixels, affine = file.read(), file.transform
-            crs, self.bounds = file.crs.to_wkt(), file.bounds
-        epsg = pyproj.CRS(cube.spatial_ref.attrs["crs_wkt"])
-        west, south, east, north = pyproj.Transformer.from_crs(
-            crs, epsg, always_xy=True
-        ).transform_bounds(*self.bounds)
-        inside = (cube.x > west - ground) & (cube.x < east + ground)
-        within = (cube.y > south - ground) & (cube.y < north + ground)
-        self.window = {"x": np.flatnonzero(inside), "y": np.flatnonzero(within)}
-        self.window = {dim: slice(at[0], at[-1] + 1) for dim, at in self.window.items()}
-        part = cube.isel(self.window)
-        back = pyproj.Transformer.from_crs(epsg, crs, always_xy=True)
-        at = back.transform(*np.meshgrid(part.x.values, part.y.values))
-        across, down = (at[0] - affine.c) / affine.a, (at[1] - affine.f) / affine.e
-        self.doubt = np.zeros(across.shape, bool)
-        for place in (across, down):
-            self.doubt |= np.abs(place - np.rint(place)) < EDGE
-        self.column, self.row = np.floor(across).astype(int), np.floor(down).astype(int)
-        rows, columns = self.pixels.shape[1:]
-        self.inside = (self.row >= 0) & (self.row < rows) & (self.column >= 0)
-        self.inside &= self.column < columns
-
-    def under(self, index, fill=0):
-        """Return a band's pixels under the centres, and ``fill`` outside of the file."""
-        values = np.full(self.inside.shape, fill, self.pixels.dtype)
-        values[self.inside] = self.pixels[index - 1][
-            self.row[self.inside], self.column[self.inside]
-        ]
-        return values
-
-    def check(self, cube, index, values, name):
-        """Hold a cube's window against expected values, where no centre is in doubt."""
-        assert self.doubt.mean() < 0.02
-        got = cube.isel(self.window).values
-        np.testing.assert_array_equal(
-            got[~self.doubt], values[~self.doubt], err_msg=f"{name} {index}"
-        )
+    return build_cube
 
 
 def reflectance(numbers, dn_offset, nodata=0):
     """Return what a cube stores of digital numbers."""
     stored = np.clip(numbers.astype("i4") + dn_offset, NODATA + 1, 32767).astype("i2")
     return np.where((numbers == 0) | (numbers == nodata), NODATA, stored)
-
-
-def is_empty_outside(cube, window):
-    """Whether nothing but nodata lies outside of a window, in what was stored at all."""
-    top, bottom = window["y"].start, window["y"].stop
-    left, right = window["x"].start, window["x"].stop
-    size = dict(cube.sizes)
-    beside = [
-        {"y": slice(max(0, top - 300), top), "x": slice(left, right)},
-        {"y": slice(bottom, min(size["y"], bottom + 300)), "x": slice(left, right)},
-        {"x": slice(max(0, left - 300), left), "y": slice(top, bottom)},
-        {"x": slice(right, min(size["x"], right + 300)), "y": slice(top, bottom)},
-    ]
-    return all((cube.reflectance.isel(one).values == NODATA).all() for one in beside)
 
 
 # Major TOM: bands at their native resolutions, on a grid that is not the tile's.
@@ -169,7 +75,7 @@ def test_major_tom(shared_data, build):
         values = reflectance(source.under(1), 0)
         source.check(cube.reflectance.isel(time=0, band=n), 1, values, band)
         assert (values != NODATA).mean() > 0.9
-    assert is_empty_outside(cube, source.window)
+    assert is_empty_outside(cube.reflectance, source.window, NODATA)
 
 
 # Boadella: seven dates in lon/lat, one file of many bands.
@@ -211,7 +117,7 @@ def test_boadella(shared_data, boadella):
                 nodata = file.nodata
             values = reflectance(source.under(index), 0, 0 if nodata is None else nodata)
             source.check(cube.reflectance.isel(time=slot, band=n), index, values, day)
-    assert is_empty_outside(cube, source.window)
+    assert is_empty_outside(cube.reflectance, source.window, NODATA)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from cubestore_pipelines.simulate.plans import (
     Planned,
     demo_plan,
     everything_plan,
+    shown_plan,
     tiny_everything_plan,
     tiny_plan,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "demo_plan",
     "everything_plan",
     "make_archive",
+    "shown_plan",
     "tiny_everything_plan",
     "tiny_plan",
 ]

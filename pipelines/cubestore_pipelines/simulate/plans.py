@@ -109,20 +109,27 @@ def everything_plan(side: int = WIDE, close: int = CLOSE) -> tuple[Planned, ...]
         side: metres of ground of the satellites' scenes, in both directions.
         close: the same of an aeroplane's; below 1000, sheets are cut smaller too.
     """
-    shown = Square(*CROSSING, side)
-    return (
-        *tiny_plan(side, CROSSING),
-        *_radar(shown),
-        *_landsat(shown),
-        *_modis(),
-        *_aerial(close),
-        *_maps(),
-    )
+    return (*tiny_plan(side, CROSSING), *_others(side, close))
 
 
 def tiny_everything_plan(side: int = TINY) -> tuple[Planned, ...]:
     """Return the same on a small patch of ground, for tests."""
     return everything_plan(side, TINY_CLOSE)
+
+
+def shown_plan() -> tuple[Planned, ...]:
+    """Return the granules of the demo, and the scenes of every other sensor beside them."""
+    return (*demo_plan(), *_others(WIDE, CLOSE))
+
+
+def _others(side: int, close: int) -> Iterator[Planned]:
+    """Yield what all sensors but Sentinel-2 show."""
+    shown = Square(*CROSSING, side)
+    yield from _radar(shown)
+    yield from _landsat(shown)
+    yield from _modis()
+    yield from _aerial(close)
+    yield from _maps()
 
 
 def _radar(shown: Square) -> Iterator[Frame]:

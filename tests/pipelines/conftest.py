@@ -1,0 +1,27 @@
+"""What tests that build with the real program share: workers, and stores."""
+
+import dask
+import pytest
+from distributed import LocalCluster
+
+from cubestore_pipelines import cluster
+from tests.pipelines.real import Store
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Two workers that all builds of a module share."""
+    some_port = {"dashboard_address": "127.0.0.1:0"}
+    with (
+        dask.config.set(cluster.CONFIG),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, scheduler_kwargs=some_port
+        ) as workers,
+    ):
+        yield workers.scheduler_address
+
+
+@pytest.fixture(scope="module")
+def new_store(scheduler, tmp_path_factory):
+    """Return stores, each in a folder of its own."""
+    return lambda: Store(tmp_path_factory.mktemp("store") / "store", scheduler)
