@@ -106,7 +106,7 @@ class Writer:
             created=np.datetime64(max(entry["created"] for entry in entries), "us"),
         )
 
-    def fill(
+    def fill(  # noqa: PLR0913 - coordinates that may change, by keyword
         self,
         slot: int,
         shards: Sequence[Shard],

@@ -311,9 +311,7 @@ def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
     return _Alignment(factor, round(row), round(column))
 
 
-def _reprojected(
-    x: Pixels, y: Pixels, file: CRS | None, grid: CRS | None
-) -> tuple[Pixels, Pixels]:
+def _reprojected(x: Pixels, y: Pixels, file: CRS | None, grid: CRS | None) -> tuple[Pixels, Pixels]:
     """Return places in another CRS; what has no place there is infinite."""
     from cubestore.lattice import transformer  # noqa: PLC0415 - numba is for who warps
 
