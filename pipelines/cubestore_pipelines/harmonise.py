@@ -46,6 +46,7 @@ def harmonise(
     masks += [name for name in layers if known.collection.has(item, name)]
     alternate = known.provider.alternate if known.provider else ""
     located = {n: locate(item, known.collection, n) for n in _needed(bands, sensor, known)}
+    _refuse_other_numbers(item, sensor, located)
     facts = {"item_id": item.id} | product(sensor).facts(item)
     _refuse_words(facts["item_id"])
     scene = Scene(
@@ -72,6 +73,28 @@ def _refuse_other(item: Item, sensor: Sensor, profile: Provider | None) -> None:
         own = profile is not None and profile is not providers().get(profile.id)
         if not (own and profile and item.collection in profile.collections):
             raise
+
+
+def _refuse_other_numbers(
+    item: Item, sensor: Sensor, located: dict[str, tuple[Asset, int]]
+) -> None:
+    """Refuse numbers that mean something else than the sensor's: a cube has one scale for all.
+
+    Sentinel-2's offset is decided elsewhere, since providers differ in it.
+    """
+    told = sensor.pixels
+    for name, where in located.items():
+        band = _info(*where)
+        pairs = [(band.scale, told.scale_factor or 1.0, "scale")]
+        if sensor.id not in offset.EVIDENCE:
+            pairs.append((band.offset, told.add_offset or 0.0, "offset"))
+        for found, expected, what in pairs:
+            if found is not None and not math.isclose(found, expected, rel_tol=1e-6):
+                raise ItemError(
+                    f"Item {item.id} declares for {name} the {what} {found:g}",
+                    expected=f"{expected:g}, as {sensor.id} has it",
+                    remedy="it is another product: leave it out with --skip-item",
+                )
 
 
 def _needed(bands: Iterable[str], sensor: Sensor, known: Mapping) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 import cubestore
 from cubestore import grids
 from cubestore_pipelines.acquisitions import acquisitions
-from cubestore_pipelines.errors import OtherProductError
+from cubestore_pipelines.errors import ItemError, OtherProductError
+from cubestore_pipelines.harmonise import harmonise
 from cubestore_pipelines.items import parse
 from cubestore_pipelines.products import product
 from cubestore_pipelines.scene import Scene
@@ -249,3 +250,34 @@ def test_the_real_items_of_usgs_tell_path_row_and_sun(shared_data):
     assert (found.platform, found.track, found.relative_orbit) == ("landsat-8", 47, 47027)
     assert found.sun_elevation == pytest.approx(18.807, abs=1e-3)
     assert found.cloud_cover == pytest.approx(1.55)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "item_id", "band", "refused"),
+    [
+        ("landsat-c2-l2", L8, {"scale": 2.75e-5, "offset": -0.2}, None),
+        ("landsat-c2-l2", L8, {"raster:scale": 0.0000275, "raster:offset": -0.2}, None),
+        ("landsat-c2-l2", L8, {}, None),  # nothing is declared
+        ("landsat-c2-l2", L8, {"scale": 1e-4}, "declares for B4 the scale 0.0001"),  # ESPA's
+        ("landsat-c2-l2", L8, {"scale": 2.75e-5, "offset": 0}, "declares for B4 the offset 0"),
+        ("modis-09a1", "MOD09A1.A2021361.h18v04.061", {"scale": 1e-4}, None),
+        ("modis-09a1", "MOD09A1.A2021361.h18v04.061", {"scale": 1.0}, "the scale 1"),
+        ("sentinel-1-rtc", f"{S1}_rtc", {"scale": 1.0}, None),
+        ("sentinel-1-rtc", f"{S1}_rtc", {"scale": 0.01}, "the scale 0.01"),  # decibels, say
+        ("naip", "m_4709963_se_14_1_20180716", {"scale": 0.5}, "the scale 0.5"),
+    ],
+)
+def test_numbers_that_mean_something_else_are_refused(sensor, item_id, band, refused):
+    """A cube has one scale for all of its slots."""
+    known = cubestore.sensor(sensor)
+    names = [b.name for b in known.bands]
+    made = parse(
+        {"type": "Feature", "id": item_id, "collection": sensor}
+        | {"properties": {"datetime": "2021-06-12T10:50:31Z"}}
+        | {"assets": {n: {"href": f"./{n}.tif", "raster:bands": [band]} for n in names}}
+    )
+    if refused is None:
+        assert set(harmonise(made, known, names).bands) == set(names)
+        return
+    with pytest.raises(ItemError, match=refused):
+        harmonise(made, known, names)
