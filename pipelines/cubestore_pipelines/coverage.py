@@ -41,9 +41,15 @@ class Footprints:
     def __init__(self, tile: Tile) -> None:
         self._crs = str(tile.crs)
         self._around = shapely.buffer(tile.footprint, AROUND)
+        self._known: dict[shapely.Geometry, shapely.Geometry] = {}
 
     def project(self, geometry: shapely.Geometry) -> shapely.Geometry:
         """Return a geometry in the tile's CRS, its edges bent as they are on the ground."""
+        if geometry not in self._known:
+            self._known[geometry] = self._bent(geometry)
+        return self._known[geometry]
+
+    def _bent(self, geometry: shapely.Geometry) -> shapely.Geometry:
         near = shapely.intersection(geometry, self._around)
         if near.is_empty:
             return near

@@ -16,6 +16,10 @@ COVERED = 0.999
 """The fraction of a place from which on it counts as covered: footprints are drawn coarsely."""
 
 
+ALIKE = 2
+"""Decimals of a fraction covered that count before the time does."""
+
+
 def partners(
     moment: datetime, found: Iterable[Acquisition], within: timedelta, ground: Ground
 ) -> tuple[list[Acquisition], float]:
@@ -28,7 +32,9 @@ def partners(
         ground: the place to cover.
     """
     near = [one for one in found if abs(one.time - moment) <= within]
-    ranked = sorted(near, key=lambda one: (-_covered([one], ground), abs(one.time - moment)))
+    ranked = sorted(
+        near, key=lambda one: (-round(_covered([one], ground), ALIKE), abs(one.time - moment))
+    )
     taken: list[Acquisition] = []
     covered = 0.0
     for one in ranked:

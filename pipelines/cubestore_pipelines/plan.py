@@ -402,6 +402,7 @@ class _Chooser:
         self._store, self._choices, self._candidates = store, choices, candidates
         self._rules = {name: choices.selection(name) for name in choices.sensors}
         self._chosen: dict[tuple[str, str], list[Acquisition]] = {}
+        self._known: dict[tuple[str, str], set[str]] = {}
         self.refused: list[Refusal] = []
         self._refuse_chains()
 
@@ -438,10 +439,10 @@ class _Chooser:
             return all(self._partners(acquisition.time, other)[1] for other in followers)
 
         place = _place(self._choices, one.tile)
-        fine = self._fine(one)
+        fine = self._fine(one, self._choices.max_nodata)
         found = select(fine, rule, place, accept=accept)
-        if fine and followers and not found:
-            self.refused.append(_without_partner(one, followers))
+        if followers and (alone := len(select(fine, rule, place)) - len(found)):
+            self.refused.append(_without_partner(one, followers, alone))
         return found
 
     def _beside(self, one: _Candidates, _: Selection) -> list[Acquisition]:
@@ -455,7 +456,8 @@ class _Chooser:
         near = self._rules[one.sensor.id].near
         if near is None:
             return [], True
-        found, covered = pairs.partners(moment, self._fine(one), near.within, one.ground)
+        fine = self._fine(one, max_nodata=None)  # parts of the place are added up
+        found, covered = pairs.partners(moment, fine, near.within, one.ground)
         wanted = 1 - (self._choices.max_nodata or 0) / 100
         return found, bool(found) and covered >= min(wanted, pairs.COVERED)
 
@@ -475,19 +477,24 @@ class _Chooser:
             )
         return [_utc(moment) for moment in cube.open().time.values]
 
-    def _fine(self, one: _Candidates) -> list[Acquisition]:
+    def _fine(self, one: _Candidates, max_nodata: float | None) -> list[Acquisition]:
         """Leave out what is too cloudy or too empty, as far as that is known beforehand."""
-        limits = self._choices
         known = self._measured(one)
         return [
             a
-            for a in less_cloudy(one.found, limits.max_cloud)
-            if not (limits.max_nodata is not None and _nodata(a, one.ground) > limits.max_nodata)
+            for a in less_cloudy(one.found, self._choices.max_cloud)
+            if not (max_nodata is not None and _nodata(a, one.ground) > max_nodata)
             and a.item_id not in known
         ]
 
     def _measured(self, one: _Candidates) -> set[str]:
         """Return what an earlier build has read, and found cloudier or emptier than wanted."""
+        key = one.tile.id, one.sensor.id
+        if key not in self._known:
+            self._known[key] = self._left_out(one)
+        return self._known[key]
+
+    def _left_out(self, one: _Candidates) -> set[str]:
         limits = self._choices
         cube = _existing(self._store, one.tile, one.sensor)
         if cube is None or (limits.max_measured_cloud, limits.max_measured_nodata) == (None, None):
@@ -514,12 +521,13 @@ class _Chooser:
                 )
 
 
-def _without_partner(one: _Candidates, followers: Sequence[_Candidates]) -> Refusal:
+def _without_partner(one: _Candidates, followers: Sequence[_Candidates], count: int) -> Refusal:
+    names = " and ".join(follower.sensor.id for follower in followers)
     return Refusal(
         item="",
-        found=f"No acquisition of {one.sensor.id} on {one.tile.id} has"
-        f" {' and '.join(f.sensor.id for f in followers)} beside it that covers the place",
-        expected="one, within the time that near: names",
+        found=f"{count} of what was to be chosen of {one.sensor.id} on {one.tile.id} has no"
+        f" {names} beside it that covers the place",
+        expected="a partner, within the time that near: names",
         remedy="allow more time, a wider --datetime, or gaps with --max-nodata",
         tile=one.tile.id,
         sensor=one.sensor.id,

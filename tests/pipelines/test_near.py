@@ -108,7 +108,7 @@ def test_what_is_near_a_scene(planned, radars, expected):
     assert chosen(made) == wanted
     if not expected:
         (refusal,) = made.refused
-        assert f"{RADAR} beside it" in refusal.found
+        assert f"1 of what was to be chosen of {OPTICAL} on {TILE} has no {RADAR}" in refusal.found
         assert "--max-nodata" in refusal.remedy
 
 
@@ -123,6 +123,20 @@ def test_gaps_are_allowed_by_the_threshold_of_nodata(planned):
     assert chosen(planned(*half, select=["all", NEAR])) == {}
     made = planned(*half, select=["all", NEAR], max_nodata=60.0)
     assert chosen(made) == {OPTICAL: ["S2-12"], RADAR: ["S1-12a30_rtc"]}
+
+
+def test_the_threshold_of_nodata_is_no_hindrance_to_adding_up_halves(planned):
+    halves = [radar("11" + NOON, WEST_HALF), radar("13" + NOON, EAST_HALF)]
+    made = planned(optical("12" + NOON), *halves, select=["all", NEAR], max_nodata=20.0)
+    assert len(chosen(made)[RADAR]) == 2
+
+
+def test_what_has_no_partner_is_counted(planned):
+    scenes = [optical("02" + NOON), optical("12" + NOON), optical("22" + NOON)]
+    made = planned(*scenes, radar("13" + NOON), select=["all", NEAR])
+    assert chosen(made) == {OPTICAL: ["S2-12"], RADAR: ["S1-13a30_rtc"]}
+    (refusal,) = made.refused
+    assert refusal.found.startswith("2 of what was to be chosen")
 
 
 def test_partners_of_a_cube_that_is_there_are_found_by_its_slots(planned, tmp_path):
