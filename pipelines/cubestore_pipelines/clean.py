@@ -27,6 +27,9 @@ class Cleaning:
     ``(y, x)``, to pixels in which :attr:`nodata` stands wherever there is none."""
 
     nodata: float
+    kind: str
+    """The numbers that such a product has: NumPy's letter for their kind."""
+
     masked: bool = False
     """Whether the file's own mask is asked for."""
 
@@ -38,8 +41,6 @@ def cleaning(sensor: Sensor) -> Cleaning | None:
 
 def backscatter(pixels: Pixels, nodata: float | None, _: Mask | None) -> Pixels:
     """Return linear power with NaN where the source has NaN, nodata, zero or less."""
-    if pixels.dtype.kind != "f":
-        return pixels
     fine = (pixels > 0) & np.isfinite(pixels)
     if nodata is not None:
         fine &= pixels != nodata
@@ -58,6 +59,6 @@ def photograph(pixels: Pixels, nodata: float | None, mask: Mask | None) -> Pixel
 
 
 _CLEANINGS: Mapping[str, Cleaning] = {
-    "sentinel-1-rtc": Cleaning(clean=backscatter, nodata=np.nan),
-    **{name: Cleaning(clean=photograph, nodata=0, masked=True) for name in PHOTOGRAPHS},
+    "sentinel-1-rtc": Cleaning(clean=backscatter, nodata=np.nan, kind="f"),
+    **{name: Cleaning(clean=photograph, nodata=0, kind="u", masked=True) for name in PHOTOGRAPHS},
 }

@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -87,7 +87,8 @@ def read(
     """Return the pixels of some of a file's bands on a grid.
 
     Args:
-        rasters: where the bands lie, and what their item declares; all in one file.
+        rasters: where the bands lie, and what their item declares; in one file, or in several
+            of one grid.
         grid: north-up; a window of a cube.
         access: how files may be reached.
         name: for errors: the item and its asset.
@@ -101,9 +102,12 @@ def read(
     Raises:
         AssetError: the file cannot be read, may not be, or is not what the item declares.
     """
+    if len({raster.href for raster in rasters}) > 1:
+        stack = Stack(rasters, access, name, nodata, cleaning)
+        pixels, told = _pixels(stack, grid, resampling), stack.provenance(grid)
+        return None if pixels is None else Found(pixels, stack.empty, told)
     with opened(rasters, access, name=name, nodata=nodata, cleaning=cleaning) as file:
-        pixels = _pixels(file, grid, resampling)
-        told = file.provenance(grid)
+        pixels, told = _pixels(file, grid, resampling), file.provenance(grid)
     return None if pixels is None else Found(pixels, file.empty, told)
 
 
@@ -135,6 +139,7 @@ def opened(
         for raster in rasters:
             header.check(dataset, raster, name)
         dtype = np.dtype(dataset.dtypes[rasters[0].index - 1])
+        _refuse_other_kind(dtype, cleaning, name)
         told = (dataset.nodatavals[rasters[0].index - 1], rasters[0].nodata, nodata)
         known = next((value for value in told if _can_be(value, dtype)), None)
         yield File(dataset, rasters, source, known, cleaning)
@@ -190,6 +195,15 @@ def _operation(file: CRS, grid: CRS) -> str:
     return operation(file, grid)
 
 
+def _refuse_other_kind(dtype: np.dtype[Any], cleaning: Cleaning | None, name: str) -> None:
+    if cleaning is not None and dtype.kind != cleaning.kind:
+        raise HeaderError(
+            f"{name} holds {dtype.name}",
+            expected=f"numbers of the kind {cleaning.kind!r}, as the product has them",
+            remedy="leave the item out with --skip-item, or map another asset with --profile",
+        )
+
+
 def _can_be(nodata: float | None, dtype: np.dtype[Any]) -> bool:
     """Whether a number can stand for nodata: -9999 is none of a byte's, NaN no integer's."""
     if nodata is None or dtype.kind not in "iu":
@@ -212,12 +226,12 @@ class File:
         self.dataset, self.grid = dataset, _grid(dataset)
         self.indexes = [raster.index for raster in rasters]
         self._raster, self._source = rasters[0], source
-        self._nodata, self._cleaning = nodata, cleaning
+        self.nodata, self._cleaning = nodata, cleaning
 
     @property
     def empty(self) -> float | None:
         """What has no data in what is read."""
-        return self._nodata if self._cleaning is None else self._cleaning.nodata
+        return self.nodata if self._cleaning is None else self._cleaning.nodata
 
     def provenance(self, grid: GeoBox) -> dict[str, Any]:
         """Return where pixels came from that were brought onto a grid."""
@@ -246,16 +260,17 @@ class File:
         pixels: Pixels = self.dataset.read(self.indexes, window=window)
         if self._cleaning is None:
             return pixels
-        mask = self._mask(window) if self._cleaning.masked else None
-        return self._cleaning.clean(pixels, self._nodata, mask)
+        mask = self.mask(rows, columns) if self._cleaning.masked else None
+        return self._cleaning.clean(pixels, self.nodata, mask)
 
-    def _mask(self, window: Window) -> NDArray[np.bool_] | None:
+    def mask(self, rows: slice, columns: slice) -> NDArray[np.bool_] | None:
         """Return where the file says that there is data; None where it does not say.
 
         A file may have a mask of its own. Else a band that is none of those that are read tells:
         one that is called alpha, or any behind the colours. What is called alpha and is read is a
         colour: NAIP's near infrared.
         """
+        window = Window.from_slices(rows, columns)
         flags = self.dataset.mask_flag_enums[self.indexes[0] - 1]
         if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
             masked: NDArray[Any] = self.dataset.read_masks(self.indexes[0], window=window)
@@ -264,6 +279,59 @@ class File:
         rest = [(n, kind) for n, kind in kinds if n not in self.indexes]
         spare = [n for n, kind in rest if kind == ColorInterp.alpha or n > COLOURS]
         return self.dataset.read(spare[0], window=window) > 0 if spare else None
+
+
+class Stack:
+    """Bands in files of their own on one grid, that have data together or not at all."""
+
+    def __init__(
+        self,
+        rasters: Sequence[Raster],
+        access: Access,
+        name: str,
+        nodata: float | None,
+        cleaning: Cleaning | None,
+    ) -> None:
+        self._open = partial(opened, access=access, name=name, nodata=nodata)
+        self._rasters, self._cleaning = rasters, cleaning
+        with self._open([rasters[0]]) as first:
+            self.grid, self._nodata = first.grid, first.nodata
+            self._first = first
+        for raster in rasters:
+            with self._open([raster]) as file:
+                self._refuse_other_grid(file, name)
+
+    @property
+    def empty(self) -> float | None:
+        """What has no data in what is read."""
+        return self._nodata if self._cleaning is None else self._cleaning.nodata
+
+    def provenance(self, grid: GeoBox) -> dict[str, Any]:
+        """Return where pixels of the first file came from."""
+        return self._first.provenance(grid)
+
+    def read(self, rows: slice, columns: slice) -> Pixels:
+        """Return a window, ``(band, y, x)``."""
+        bands: list[Pixels] = []
+        masks: list[NDArray[np.bool_]] = []
+        for raster in self._rasters:
+            with self._open([raster]) as file:
+                bands.append(file.read(rows, columns))
+                mask = file.mask(rows, columns)
+                masks += [] if mask is None else [mask]
+        pixels = np.concatenate(bands)
+        if self._cleaning is None:
+            return pixels
+        whole = np.logical_and.reduce(masks) if masks and self._cleaning.masked else None
+        return self._cleaning.clean(pixels, self._nodata, whole)
+
+    def _refuse_other_grid(self, file: File, name: str) -> None:
+        if file.grid != self.grid:
+            raise HeaderError(
+                f"{name} has bands on several grids",
+                expected="one grid for all bands of a photograph",
+                remedy="leave the item out with --skip-item, or report it to the provider",
+            )
 
 
 def _grid(dataset: DatasetReader) -> GeoBox:
@@ -275,7 +343,7 @@ def _crs(wkt: str) -> CRS:
     return CRS(wkt)
 
 
-def _pixels(file: File, grid: GeoBox, resampling: str) -> Pixels | None:
+def _pixels(file: File | Stack, grid: GeoBox, resampling: str) -> Pixels | None:
     aligned = _aligned(file.grid, grid)
     if aligned and (aligned.factor == 1 or resampling == "nearest"):
         return _replicated(file, grid, aligned)
@@ -319,7 +387,7 @@ def _reprojected(x: Pixels, y: Pixels, file: CRS | None, grid: CRS | None) -> tu
     return np.asarray(found[0]), np.asarray(found[1])
 
 
-def _replicated(file: File, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
+def _replicated(file: File | Stack, grid: GeoBox, aligned: _Alignment) -> Pixels | None:
     """Read a window as it is; each pixel stands for ``factor`` x ``factor`` of the grid's."""
     factor, *starts = aligned
     spans = [
@@ -353,7 +421,7 @@ def _repeated(pixels: Pixels, factor: int) -> Pixels:
     return whole.reshape(bands, rows * factor, columns * factor)
 
 
-def _warped(file: File, grid: GeoBox, resampling: str) -> Pixels | None:
+def _warped(file: File | Stack, grid: GeoBox, resampling: str) -> Pixels | None:
     """Read the window that the grid needs, and warp it in memory."""
     from cubestore.warp import source_window, warp  # noqa: PLC0415 - numba is for who warps
 

@@ -313,11 +313,13 @@ class _Mosaic:
     def _files(self, scene: Scene) -> list[list[str]]:
         """Return the bands that are wanted, those of one file together.
 
-        What a photograph shows is seen in all of its bands: those are read that are not kept.
+        What a photograph shows is seen in all of its bands: those are read that are not kept, and
+        together whatever files they lie in.
         """
-        wanted = scene.bands if self.task.sensor.id in PHOTOGRAPHS else self.task.bands
+        if self.task.sensor.id in PHOTOGRAPHS:
+            return [list(scene.bands)]
         files: dict[str, list[str]] = {}
-        for name in wanted:
+        for name in self.task.bands:
             files.setdefault(scene.bands[name].href, []).append(name)
         return list(files.values())
 

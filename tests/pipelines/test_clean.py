@@ -9,6 +9,7 @@ from rasterio.enums import ColorInterp
 import cubestore
 from cubestore_pipelines.addresses import Policy
 from cubestore_pipelines.clean import cleaning
+from cubestore_pipelines.errors import HeaderError
 from cubestore_pipelines.read import Access, read
 from cubestore_pipelines.scene import Raster
 
@@ -117,3 +118,20 @@ def test_a_surveys_near_infrared_is_no_mask(tmp_path):
     np.testing.assert_array_equal(
         found(path, "linz", 3), np.where((picture(3) == 255).all(0), 0, np.maximum(picture(3), 1))
     )
+
+
+def test_bands_in_files_of_their_own_have_data_together(tmp_path):
+    """White in one band alone is a colour, whichever file it lies in."""
+    told = picture(3)
+    paths = [write(tmp_path / f"{n}.tif", band[None], nodata=255) for n, band in enumerate(told)]
+    rasters = [Raster(asset=path.stem, href=str(path)) for path in paths]
+    got = read(rasters, GRID, HERE, name="Item one", cleaning=cleaning(cubestore.sensor("linz")))
+    together = found(write(tmp_path / "all.tif", told, nodata=255), "linz", 3)
+    np.testing.assert_array_equal(got.pixels, together)
+    assert got.pixels[0, 2, 0] == 255
+
+
+def test_numbers_of_another_kind_are_refused(tmp_path):
+    path = write(tmp_path / "vv.tif", np.ones((1, 3, 4), "uint16"))
+    with pytest.raises(HeaderError, match="holds uint16"):
+        found(path, "sentinel-1-rtc", 1)

@@ -7,6 +7,7 @@ from cyclopts.validators import LimitedChoice
 
 import cubestore
 from cubestore import grids
+from cubestore.sensors import Sensor
 from cubestore_pipelines.cli.output import Json, show_json, show_table
 
 PLACE = Group("Place (one of these)", validator=LimitedChoice(1, 1))
@@ -15,7 +16,7 @@ Point = Annotated[tuple[float, float] | None, Parameter(group=PLACE)]
 
 
 def sensors(sensor: str | None = None, /, *, json: Json = False) -> None:
-    """List the sensors, or the bands of one with wavelength, pixel size and source.
+    """List the sensors, or the bands and layers of one with wavelength, pixel size and source.
 
     Example: cubestore sensors sentinel-2-l2a
 
@@ -28,20 +29,41 @@ def sensors(sensor: str | None = None, /, *, json: Json = False) -> None:
         _show("sensors", rows, json=json)
     else:
         known = cubestore.sensor(sensor)
-        optional = {band.name for band in known.optional_bands}
-        bands = [
-            {
-                "band": band.name,
-                "common_name": band.common_name,
-                "wavelength_um": _number(band.center_wavelength),
-                "width_um": _number(band.full_width_half_max),
-                "gsd_m": band.gsd,
-                "standard": band.name not in optional,
-                "source": band.source,
-            }
-            for band in (*known.bands, *known.optional_bands)
-        ]
-        _show("bands", bands, json=json)
+        told = {"bands": _bands(known), "layers": _layers(known)}
+        if json:
+            show_json({name: rows for name, rows in told.items() if rows})
+            return
+        for rows in filter(None, told.values()):
+            show_table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _bands(known: Sensor) -> list[dict[str, Any]]:
+    return [
+        {
+            "band": band.name,
+            "common_name": band.common_name,
+            "wavelength_um": _number(band.center_wavelength),
+            "width_um": _number(band.full_width_half_max),
+            "gsd_m": band.gsd,
+            "standard": band in known.bands,
+            "source": band.source,
+        }
+        for band in (*known.bands, *known.optional_bands)
+    ]
+
+
+def _layers(known: Sensor) -> list[dict[str, Any]]:
+    """Return what lies beside the pixels; what is not standard is asked for with --layers."""
+    return [
+        {
+            "layer": layer.name,
+            "dtype": layer.dtype.name,
+            "what": layer.long_name,
+            "standard": layer in known.layers,
+            "source": layer.source,
+        }
+        for layer in (*known.layers, *known.optional_layers)
+    ]
 
 
 def tiles(
