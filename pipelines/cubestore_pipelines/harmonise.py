@@ -80,14 +80,15 @@ def _refuse_other_numbers(
 ) -> None:
     """Refuse numbers that mean something else than the sensor's: a cube has one scale for all.
 
-    Sentinel-2's offset is decided elsewhere, since providers differ in it.
+    Sentinel-2's providers differ in what they declare; its offset is decided by all evidence.
     """
     told = sensor.pixels
-    for name, where in located.items():
+    for name, where in located.items() if sensor.id not in offset.EVIDENCE else ():
         band = _info(*where)
-        pairs = [(band.scale, told.scale_factor or 1.0, "scale")]
-        if sensor.id not in offset.EVIDENCE:
-            pairs.append((band.offset, told.add_offset or 0.0, "offset"))
+        pairs = [
+            (band.scale, told.scale_factor or 1.0, "scale"),
+            (band.offset, told.add_offset or 0.0, "offset"),
+        ]
         for found, expected, what in pairs:
             if found is not None and not math.isclose(found, expected, rel_tol=1e-6):
                 raise ItemError(

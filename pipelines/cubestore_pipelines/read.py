@@ -166,6 +166,7 @@ def _checked(path: str, raster: Raster, name: str) -> None:
 
 
 _KEPT: dict[tuple[str, str], RemoteFile] = {}
+_KEEPING = threading.Lock()
 _OPENING: dict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
 _MOST_KEPT, _MOST_HELD = 256, 2**26
 """Files whose first bytes stay in a process: the next shard of a band asks for no header."""
@@ -178,9 +179,10 @@ def _remote(url: str, access: Access) -> RemoteFile:
         if known := _KEPT.get(key):
             return known
         file = RemoteFile(url, access.sign, access.policy, access.timeout).open()
-        while len(_KEPT) >= _MOST_KEPT or sum(f.held for f in _KEPT.values()) > _MOST_HELD:
-            _KEPT.pop(next(iter(_KEPT)), None)
-        _KEPT[key] = file
+        with _KEEPING:
+            while len(_KEPT) >= _MOST_KEPT or sum(f.held for f in _KEPT.values()) > _MOST_HELD:
+                _KEPT.pop(next(iter(_KEPT)))
+            _KEPT[key] = file
     _OPENING.pop(key, None)
     return file
 
