@@ -29,7 +29,8 @@ from cubestore_pipelines.coverage import Footprints, Shard, shard_grid
 from cubestore_pipelines.errors import OffsetError, PlanError
 from cubestore_pipelines.failures import Failure, LeftOut, Refusal
 from cubestore_pipelines.plan import CubePlan, Plan
-from cubestore_pipelines.present import Counts, Held, Job, held, left_to_do, provenance
+from cubestore_pipelines.present import Counts, Held, Job, held, jobs, provenance
+from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.shard import Outcome, Reading, Task, carry_out, unforeseen
 
 AHEAD = 3
@@ -193,6 +194,7 @@ class CubeBuild:
         self.cube = _cube(store, one, lossless=choices.lossless)
         self.choices, self.one, self.reading = choices, one, reading
         self.report, self.told, self.start = report, told, start
+        self.footprints = Footprints(self.cube.tile)
 
     def run(self) -> None:
         """Build what the plan has of the cube; whoever wrote to it meanwhile keeps what he wrote.
@@ -221,15 +223,19 @@ class CubeBuild:
             )
 
     def _jobs(self, there: Sequence[Held]) -> list[Job]:
-        jobs = [
-            left_to_do(acquisition, self.one.shards, there, self.cube.tile)
-            for acquisition in self.one.acquisitions
-        ]
-        for job in jobs:
+        made = jobs(
+            self.one.acquisitions, self.one.shards, there, self.cube.tile, meets=self._meets
+        )
+        for job in made:
             if job.problem:
                 self._fail(_conflict(job))
-        self.report.unchanged += sum(not job.shards and not job.problem for job in jobs)
-        return [job for job in jobs if job.shards]
+        self.report.unchanged += sum(not job.shards and not job.problem for job in made)
+        return [job for job in made if job.shards]
+
+    def _meets(self, scene: Scene, shard: Shard) -> bool:
+        """Whether a scene may have pixels in a shard, by its footprint."""
+        grid = layout.geobox(self.cube.sensor, self.cube.tile)
+        return self.footprints.meet(scene.footprint, shard_grid(grid, shard))
 
     def _carry_out(self, writer: Writer, jobs: Sequence[Job]) -> None:
         """Keep the workers busy; commit the oldest slot whenever it is done."""
@@ -255,7 +261,6 @@ class CubeBuild:
         grid = layout.geobox(sensor, self.cube.tile)
         known = (*layout.layers_of(sensor), *sensor.optional_layers)
         layers = tuple(layer.name for layer in known if layer.name in writer.arrays)
-        footprints = Footprints(self.cube.tile)
         for slot in slots:
             for shard in slot.job.shards:
                 if slot.failure is not None:
@@ -270,7 +275,9 @@ class CubeBuild:
                     shard=shard,
                     grid=pixels,
                     angles=self.choices.view_angles and shard == slot.job.shards[0],
-                    scenes=tuple(s for s in scenes if footprints.may_meet(s.footprint, pixels)),
+                    scenes=tuple(
+                        s for s in scenes if self.footprints.may_meet(s.footprint, pixels)
+                    ),
                     reading=self.reading,
                 )
                 yield slot, task
@@ -347,8 +354,8 @@ def _conflict(job: Job) -> Failure:
         item=job.acquisition.item_id,
         asset="",
         found=job.problem,
-        expected="another id for another processing, by which one slot can supersede the other",
-        remedy="leave the item out with --skip-item, or build into another store",
+        expected="another id for another processing, and all parts of a slot in one search",
+        remedy=job.remedy,
     )
 
 

@@ -12,6 +12,7 @@ import shapely
 
 import cubestore
 from cubestore import Cube, grids, layout
+from cubestore.encoding import MANTISSA_BITS
 from cubestore.errors import MismatchError
 from cubestore.grids import Tile
 from cubestore.sensors import Sensor
@@ -80,7 +81,7 @@ def _tiles(choices: Choices, sensor: Sensor) -> list[Tile]:
     raise PlanError(
         f"Tiles {', '.join(tile.id for tile in named)} for {sensor.id}",
         expected=f"tiles of the grid {sensor.grid}",
-        remedy="see `cubestore tiles --grid`",
+        remedy="see `cubestore tiles --grid`; tiles of both grids may be named side by side",
     )
 
 
@@ -194,6 +195,13 @@ class _Sifting:
         held = tuple(name for name in on_request if name in dataset)
         self._refuse_others("bands", there, bands)
         self._refuse_others("layers", held, layers)
+        if self._choices.lossless and MANTISSA_BITS in dataset[self._sensor.pixels.name].attrs:
+            raise PlanError(
+                f"The cube {self._tile.id} {self._sensor.id} keeps"
+                f" {self._sensor.mantissa_bits} bits of each pixel's mantissa",
+                expected="all of them, as --lossless asks for",
+                remedy="leave out --lossless: how a cube is stored is fixed when it is created",
+            )
         return there, held
 
     def _refuse_others(self, what: str, there: Sequence[str], wanted: Sequence[str]) -> None:

@@ -103,8 +103,8 @@ class Choices:
                 expected=f"one of {', '.join(RESAMPLING)}",
                 remedy="choose one of these with --resampling",
             )
-        for sensor_id in self.sensors:
-            self.selection(sensor_id)
+        self._refuse_strange_rules()
+        self._refuse_strange_limits()
         try:
             interval(self.datetime)
         except ValueError:
@@ -113,6 +113,27 @@ class Choices:
                 expected="A/B, each a year, a month, a day, a moment or ..",
                 remedy="for example --datetime 2023-06-01/2023-08-31",
             ) from None
+
+    def _refuse_strange_rules(self) -> None:
+        named = {rule.partition("=")[0] for rule in self.select if "=" in rule}
+        if strange := sorted(named - set(self.sensors)):
+            raise PlanError(
+                f"A rule of selection for {', '.join(strange)}",
+                expected=f"for one of {', '.join(self.sensors)}",
+                remedy="name the sensor with --sensor too, or leave out its rule",
+            )
+        for sensor_id in self.sensors:
+            self.selection(sensor_id)
+
+    def _refuse_strange_limits(self) -> None:
+        for name in ("max_cloud", "max_nodata", "max_measured_cloud", "max_measured_nodata"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 <= limit <= 100:  # noqa: PLR2004 - percent
+                raise PlanError(
+                    f"--{name.replace('_', '-')} {limit:g}",
+                    expected="percent, from 0 to 100",
+                    remedy="leave it out for no limit",
+                )
 
     def selection(self, sensor_id: str) -> Selection:
         """Return the rule of a sensor: its own, else that of all; maps of no day are taken whole.

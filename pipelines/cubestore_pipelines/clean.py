@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubestore.sensors import Sensor
+from cubestore_pipelines.errors import HeaderError
 from cubestore_pipelines.products import PHOTOGRAPHS
 
 Pixels = NDArray[Any]
@@ -40,10 +41,21 @@ def cleaning(sensor: Sensor) -> Cleaning | None:
 
 
 def backscatter(pixels: Pixels, nodata: float | None, _: Mask | None) -> Pixels:
-    """Return linear power with NaN where the source has NaN, nodata, zero or less."""
-    fine = (pixels > 0) & np.isfinite(pixels)
+    """Return linear power with NaN where the source has NaN, nodata, zero or less.
+
+    Raises:
+        HeaderError: most of it is negative, as decibels are.
+    """
+    told = np.isfinite(pixels) & (pixels != 0)
     if nodata is not None:
-        fine &= pixels != nodata
+        told &= pixels != nodata
+    fine = told & (pixels > 0)
+    if np.count_nonzero(fine) < np.count_nonzero(told) / 2:
+        raise HeaderError(
+            "The pixels are mostly below zero, as decibels are",
+            expected="linear power",
+            remedy="leave the item out with --skip-item, or convert it to linear power",
+        )
     return np.where(fine, pixels, np.array(np.nan, pixels.dtype))
 
 

@@ -55,6 +55,13 @@ class Footprints:
             return near
         return Geometry(near, "EPSG:4326").to_crs(self._crs, resolution=0.05).geom
 
+    def meet(self, footprint: shapely.Geometry | None, grid: GeoBox) -> bool:
+        """Whether what has a footprint lies in a part of the tile, as far as it is drawn."""
+        return _meets(
+            None if footprint is None else self.project(footprint),
+            shapely.box(*grid.boundingbox.bbox),
+        )
+
     def may_meet(self, footprint: shapely.Geometry | None, grid: GeoBox) -> bool:
         """Whether what has a footprint may have pixels in a part of the tile."""
         if footprint is None:

@@ -40,12 +40,13 @@ def harmonise(
         ItemError: it is another sensor's product, or lacks a band.
         OffsetError: the offset is undecided, or its evidence contradicts itself.
     """
+    wanted = tuple(bands)
     _refuse_other(item, sensor, profile)
     known = mapping(item, sensor, profile)
     masks = [layer.name for layer in sensor.layers if layer.name in known.collection.layers]
     masks += [name for name in layers if known.collection.has(item, name)]
     alternate = known.provider.alternate if known.provider else ""
-    located = {n: locate(item, known.collection, n) for n in _needed(bands, sensor, known)}
+    located = {n: locate(item, known.collection, n) for n in _needed(wanted, sensor, known)}
     _refuse_other_numbers(item, sensor, located)
     facts = {"item_id": item.id} | product(sensor).facts(item)
     _refuse_words(facts["item_id"])
@@ -57,7 +58,10 @@ def harmonise(
         time=item.time,
         time_end=item.time_end,
         footprint=item.geometry,
-        bands={name: _raster(*where, alternate) for name, where in located.items()},
+        bands={
+            name: replace(_raster(*where, alternate), optional=name not in wanted)
+            for name, where in located.items()
+        },
         metadata=_metadata(item, alternate),
         layers={name: _raster(*locate(item, known.collection, name), alternate) for name in masks},
         **facts,

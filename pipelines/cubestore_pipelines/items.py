@@ -19,6 +19,9 @@ import shapely
 from cubestore_pipelines.errors import ItemError
 
 Json = Mapping[str, Any]
+HALF_CIRCLE = 180.0
+"""Degrees; a footprint that is wider is drawn across the antimeridian without being cut there."""
+
 EPSG_FIELDS = ("proj:epsg", "eo:epsg")
 """``eo:epsg`` is STAC 0.7's."""
 
@@ -185,17 +188,44 @@ def _geometry(document: Json) -> shapely.Geometry | None:
     if not (geometry := document.get("geometry")):
         return _box(document.get("bbox"))
     try:
-        return shapely.make_valid(shapely.from_geojson(json.dumps(geometry)))
+        return _cut(shapely.make_valid(_unwrapped(shapely.from_geojson(json.dumps(geometry)))))
     except (shapely.GEOSException, ValueError):
         return None
 
 
+def _unwrapped(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Return what is drawn the long way round the earth as it was meant, east of 180 degrees."""
+    west, _, east, _ = geometry.bounds
+    if east - west <= HALF_CIRCLE:
+        return geometry
+    turned = shapely.transform(geometry, lambda xy: xy + [2 * HALF_CIRCLE, 0] * (xy[:, :1] < 0))
+    left, _, right, _ = turned.bounds
+    return turned if 0 < right - left < HALF_CIRCLE else geometry
+
+
+def _cut(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Return what reaches over 180 degrees in two parts, as RFC 7946 wants it."""
+    west, south, east, north = geometry.bounds
+    if west >= -HALF_CIRCLE and east <= HALF_CIRCLE:
+        return geometry
+    parts = []
+    for turn in (-1, 0, 1):
+        start = (2 * turn - 1) * HALF_CIRCLE
+        part = shapely.intersection(
+            geometry, shapely.box(start, south, start + 2 * HALF_CIRCLE, north)
+        )
+        parts.append(shapely.transform(part, lambda xy, by=turn: xy - [2 * by * HALF_CIRCLE, 0]))
+    return shapely.union_all([part for part in parts if not part.is_empty])
+
+
 def _box(bbox: object) -> shapely.Geometry | None:
-    """Return the box of four or six numbers, None for what is none, or crosses 180 degrees."""
+    """Return the box of four or six numbers, None for what is none; it may cross 180 degrees."""
     if not isinstance(bbox, list) or len(bbox) not in {4, 6} or not all(map(_is_number, bbox)):
         return None
     west, south, east, north = bbox[0], bbox[1], bbox[len(bbox) // 2], bbox[len(bbox) // 2 + 1]
-    return shapely.box(west, south, east, north) if west <= east and south <= north else None
+    if south > north:
+        return None
+    return _cut(shapely.box(west, south, east + (2 * HALF_CIRCLE if east < west else 0), north))
 
 
 def _assets(assets: object) -> Iterator[tuple[str, Json]]:

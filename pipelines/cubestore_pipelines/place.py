@@ -13,6 +13,8 @@ COLUMNS = ("tile", "name", "Name", "mgrs", "id")
 
 def box(west: float, south: float, east: float, north: float) -> shapely.Geometry:
     """Return a box; west greater than east crosses the antimeridian."""
+    if (west, south) == (east, north):
+        return shapely.Point(west, south)
     if not (-90 <= south < north <= 90 and max(abs(west), abs(east)) <= ANTIMERIDIAN):  # noqa: PLR2004 - degrees
         raise PlanError(
             f"A box from {west} {south} to {east} {north}",

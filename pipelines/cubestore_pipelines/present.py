@@ -7,7 +7,7 @@ the cube's is left alone.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,11 @@ from cubestore_pipelines.acquisitions import Acquisition, baseline, part, rank, 
 from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.shard import Outcome
+
+Meets = Callable[[Scene, Shard], bool]
+
+ANOTHER = "leave the item out with --skip-item, or build into another store"
+TOGETHER = "build once with an area and a --datetime that find all items of the slot together"
 
 Rank = tuple[tuple[int, ...], str]
 
@@ -100,6 +105,8 @@ class Job:
 
     problem: str = ""
     """Why nothing can be done, or ""."""
+
+    remedy: str = ANOTHER
 
 
 def held(cube: Cube) -> list[Held]:
@@ -188,15 +195,63 @@ def _parts(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, ...], Rank]:
     }
 
 
+def jobs(
+    acquisitions: Sequence[Acquisition],
+    shards: Sequence[Shard],
+    there: Sequence[Held],
+    tile: Tile,
+    *,
+    meets: Meets = lambda _scene, _shard: True,
+) -> list[Job]:
+    """Return what is to be done for each of the acquisitions of a plan.
+
+    Args:
+        acquisitions: of one cube.
+        shards: that each is asked for.
+        there: the cube's slots.
+        tile: the cube's.
+        meets: whether a scene may have pixels in a shard.
+    """
+    planned = frozenset(part(scene) for one in acquisitions for scene in one.scenes)
+    made = [
+        left_to_do(one, shards, there, tile, planned=planned, meets=meets) for one in acquisitions
+    ]
+    replaced = {job.supersedes: job.shards for job in made if job.supersedes}
+    return [_anew(job, replaced) for job in made]
+
+
+def _anew(job: Job, replaced: Mapping[str, tuple[Shard, ...]]) -> Job:
+    """Keep what only a slot shows that another job supersedes: as a slot of its own."""
+    shards = replaced.get(job.extends[0])
+    if shards is None or job.supersedes or job.problem:
+        return job
+    return Job(acquisition=job.acquisition, shards=shards)
+
+
 def left_to_do(
-    acquisition: Acquisition, shards: Sequence[Shard], there: Sequence[Held], tile: Tile
+    acquisition: Acquisition,
+    shards: Sequence[Shard],
+    there: Sequence[Held],
+    tile: Tile,
+    *,
+    planned: frozenset[tuple[str, ...]] = frozenset(),
+    meets: Meets = lambda _scene, _shard: True,
 ) -> Job:
-    """Return what is to be done for an acquisition, in a cube that holds ``there``."""
+    """Return what is to be done for an acquisition, in a cube that holds ``there``.
+
+    Args:
+        acquisition: one of the plan's.
+        shards: that it is asked for.
+        there: the cube's slots.
+        tile: the cube's.
+        planned: the parts of all acquisitions of the plan.
+        meets: whether a scene may have pixels in a shard.
+    """
     wanted = {part(scene): rank(scene) for scene in acquisition.scenes}
     if same := [one for one in there if one.item_id == acquisition.item_id]:
         return _of_same_id(acquisition, shards, same[-1], wanted)
     for one in reversed(_related(acquisition, wanted, there, tile)):
-        if job := _beside(acquisition, shards, one, wanted):
+        if job := _beside(acquisition, shards, one, planned, meets):
             return job
     return Job(acquisition=acquisition, shards=tuple(sorted(shards)))
 
@@ -205,21 +260,31 @@ def _beside(
     acquisition: Acquisition,
     shards: Sequence[Shard],
     one: Held,
-    wanted: Mapping[tuple[str, ...], Rank],
+    planned: frozenset[tuple[str, ...]],
+    meets: Meets,
 ) -> Job | None:
     """Return what is to be done beside a slot that shows the same, or other parts of it."""
-    known = wanted.keys() <= one.parts.keys()
-    if known and all(one.parts[key] >= rank for key, rank in wanted.items()):
+    wanted = {part(scene): rank(scene) for scene in acquisition.scenes}
+    new = [scene for scene in acquisition.scenes if part(scene) not in one.parts]
+    if not new and all(one.parts[key] >= rank for key, rank in wanted.items()):
         if all(one.parts[key] == rank for key, rank in wanted.items()):
             return _fill(acquisition, shards, one, "there already")
         return Job(acquisition=acquisition, shards=(), reason="the cube's is newer")
-    if one.parts.keys() <= wanted.keys():
-        together = tuple(sorted({*shards, *one.asked}))
-        return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
     first = acquisition.scenes[0]
     unchanged = all(one.parts.get(key, rank) == rank for key, rank in wanted.items())
-    if unchanged and one.processing == (first.processing_baseline, first.dn_offset):
-        return _fill(acquisition, shards, one, "there already, but for parts that arrived late")
+    unchanged &= one.processing == (first.processing_baseline, first.dn_offset)
+    late = [scene for scene in new if any(meets(scene, shard) for shard in one.asked)]
+    if unchanged and not late:
+        return _fill(acquisition, shards, one, "there already")
+    if one.parts.keys() <= (wanted.keys() if unchanged else wanted.keys() | planned):
+        together = tuple(sorted({*shards, *one.asked}))
+        return Job(acquisition=acquisition, shards=together, supersedes=one.item_id)
+    if unchanged:
+        names = " ".join(scene.item_id for scene in late)
+        problem = (
+            f"{names} arrived late for the slot of {one.item_id}: it shows shards that are there"
+        )
+        return Job(acquisition=acquisition, shards=(), problem=problem, remedy=TOGETHER)
     return None
 
 

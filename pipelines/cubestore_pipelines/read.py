@@ -104,10 +104,10 @@ def read(
     """
     if len({raster.href for raster in rasters}) > 1:
         stack = Stack(rasters, access, name, nodata, cleaning)
-        pixels, told = _pixels(stack, grid, resampling), stack.provenance(grid)
+        pixels, told = _pixels(stack, grid, resampling), stack.provenance(grid, resampling)
         return None if pixels is None else Found(pixels, stack.empty, told)
     with opened(rasters, access, name=name, nodata=nodata, cleaning=cleaning) as file:
-        pixels, told = _pixels(file, grid, resampling), file.provenance(grid)
+        pixels, told = _pixels(file, grid, resampling), file.provenance(grid, resampling)
     return None if pixels is None else Found(pixels, file.empty, told)
 
 
@@ -136,6 +136,7 @@ def opened(
     """Open some bands of a file that is what its item declares. See :func:`read`."""
     source = _source(rasters[0], access, name)
     with gdal.opened(source, name) as dataset:
+        rasters = [r for r in rasters if not r.optional or r.index <= dataset.count]
         for raster in rasters:
             header.check(dataset, raster, name)
         dtype = np.dtype(dataset.dtypes[rasters[0].index - 1])
@@ -235,8 +236,8 @@ class File:
         """What has no data in what is read."""
         return self.nodata if self._cleaning is None else self._cleaning.nodata
 
-    def provenance(self, grid: GeoBox) -> dict[str, Any]:
-        """Return where pixels came from that were brought onto a grid."""
+    def provenance(self, grid: GeoBox, resampling: str) -> dict[str, Any]:
+        """Return where pixels came from that were brought onto a grid, and how."""
         told: dict[str, Any] = {"href": self._raster.href.partition("?")[0]}
         if isinstance(self._source, RemoteFile):
             etag = {"etag": self._source.etag} if self._source.etag else {}
@@ -244,6 +245,7 @@ class File:
         else:
             told["size"] = self._source.stat().st_size
         told |= {"operation": way} if (way := _operation(self.grid.crs, grid.crs)) else {}
+        told |= {} if _aligned(self.grid, grid) else {"resampling": resampling}
         return told | ({"checksum": self._raster.checksum} if self._raster.checksum else {})
 
     def read(self, rows: slice, columns: slice) -> Pixels:
@@ -308,9 +310,9 @@ class Stack:
         """What has no data in what is read."""
         return self._nodata if self._cleaning is None else self._cleaning.nodata
 
-    def provenance(self, grid: GeoBox) -> dict[str, Any]:
+    def provenance(self, grid: GeoBox, resampling: str) -> dict[str, Any]:
         """Return where pixels of the first file came from."""
-        return self._first.provenance(grid)
+        return self._first.provenance(grid, resampling)
 
     def read(self, rows: slice, columns: slice) -> Pixels:
         """Return a window, ``(band, y, x)``."""

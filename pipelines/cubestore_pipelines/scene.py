@@ -32,6 +32,9 @@ class Raster:
     checksum: str = ""
     """As a multihash in hexadecimal."""
 
+    optional: bool = False
+    """Whether it is read where the file has it, and no failure where it has not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:

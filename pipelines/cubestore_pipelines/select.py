@@ -124,6 +124,9 @@ RULES: Mapping[str, Rule] = {
     "seasonal": seasonal,
 }
 
+FAR = 36_500.0
+"""Days, or hours: beyond them near is not nearer."""
+
 YEARS = re.compile(r"random-years:(?P<years>[1-9]\d*)(?:[\s:,+/]+(?P<rule>.+))?")
 NEAR = re.compile(r"near:(?P<sensor>[^:]+):(?P<number>\d+(?:\.\d+)?)(?P<unit>[dh])")
 
@@ -136,7 +139,7 @@ def parse(text: str) -> Selection:
     """
     if match := NEAR.fullmatch(text):
         unit = {"d": "days", "h": "hours"}[match["unit"]]
-        within = timedelta(**{unit: float(match["number"])})
+        within = timedelta(**{unit: min(float(match["number"]), FAR)})
         return Selection(near=Near(sensor=match["sensor"], within=within))
     if match := YEARS.fullmatch(text):
         rest = parse(match["rule"] or "all")

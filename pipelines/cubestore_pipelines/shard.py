@@ -257,10 +257,11 @@ class _Mosaic:
         for number, own, place in quilt.parts(*window):
             with self._sheet(scenes[number], name) as file:
                 found = convert.Numbers(file.read(*own)[0], file.empty)
-                told = file.provenance(grid)
-                convert.store_pixels(
-                    found, scenes[number], sensor, pixels[0][place], file.dataset.name
-                )
+                sheet = np.empty_like(pixels[0][place])
+                told = file.provenance(grid, resampling)
+                convert.store_pixels(found, scenes[number], sensor, sheet, file.dataset.name)
+            free = ~self._valid(pixels[:, *place])
+            np.copyto(pixels[0][place], sheet, where=free)
             self._note(scenes[number], [scenes[number].bands[name]], told)
         warped = warp(
             pixels, quilt.grid[window], grid, resampling=resampling, nodata=sensor.pixels.nodata

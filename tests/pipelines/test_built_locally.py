@@ -19,7 +19,7 @@ import cubestore_pipelines
 from cubestore import grids
 from cubestore_pipelines import ledger
 from cubestore_pipelines.angles import parse
-from cubestore_pipelines.errors import HeaderError
+from cubestore_pipelines.errors import HeaderError, PlanError
 from cubestore_pipelines.failures import LeftOut
 
 TILE = grids.tile("31UGQ")
@@ -231,6 +231,117 @@ def test_two_areas_of_a_flight_meet_in_one_slot(build, opened, tmp_path):
     assert not report.findings
 
 
+def both(here, there):
+    """Return the box of two spots."""
+    boxes = spot(here), spot(there)
+    edges = zip(*boxes, strict=True)
+    west, south, east, north = edges
+    return min(west), min(south), max(east), max(north)
+
+
+def test_a_quad_that_arrives_late_is_never_left_out_in_silence(build, tmp_path):
+    """What the slot has of other areas is not in this search, so it cannot be read again."""
+    here, there = (100, 100), (100, 5000)
+    first = quad(tmp_path, "3809901_ne_14_1", here, 50)
+    second = quad(tmp_path, "3809902_nw_14_1", there, 90)
+    build([first, second], "naip", bbox=spot(here))
+    build([first, second], "naip", bbox=spot(there))
+    late = quad(tmp_path, "3809901_nw_14_1", (100, 1000), 70)  # beside the first, in its shard
+    (failure,) = build([first, second, late], "naip", bbox=spot(here)).failures
+    assert f"{late['id']} arrived late" in failure.found
+    assert "find all items" in failure.remedy
+    report = build([first, second, late], "naip", bbox=both(here, there))
+    assert (len(report.committed), report.failures) == (1, [])
+    cube = cubestore.open_store(tmp_path / "store").cube(TILE.id, "naip").open()
+    assert cube.sizes["time"] == 1
+    assert cube.brightness[0, 0, 600, [600, 1500, 5500]].values.tolist() == [50, 70, 90]
+
+
+def test_a_quad_of_two_shards_is_in_both_whatever_was_built_before(build, opened, tmp_path):
+    here, there = (100, 100), (100, 2300)
+    first = quad(tmp_path, "3809901_ne_14_1", here, 50)
+    second = quad(tmp_path, "3809901_nw_14_1", (100, 1500), 90)  # columns 1500 to 2500
+    build([first], "naip", bbox=spot(here))
+    assert build([first, second], "naip", bbox=spot(there)).failures  # it shows what is there too
+    assert build([first, second], "naip", bbox=spot(here)).committed
+    build([first, second], "naip", bbox=spot(there))
+    found = opened("naip")
+    assert second["id"] in str(found.item_id[-1].values)
+    assert found.brightness[-1, 0, 600, [1700, 2300]].values.tolist() == [90, 90]
+
+
+def test_a_frame_of_another_search_is_told_of(build, opened, tmp_path):
+    values = np.full((300, 300), 0.25, "float32")
+    first = radar(tmp_path, "first", values, (0, 0), "054231")
+    second = radar(tmp_path, "second", values * 2, (300, 0), "054256")
+    box = corner()
+    build([first], "sentinel-1-rtc", bbox=box)
+    (failure,) = build([second], "sentinel-1-rtc", bbox=box).failures
+    assert "arrived late" in failure.found
+    assert not build([first, second], "sentinel-1-rtc", bbox=box).failures
+    vv = opened("sentinel-1-rtc").backscatter[-1, 0, [100, 450], 100].values
+    assert vv.tolist() == [0.25, 0.5]
+
+
+def test_one_reprocessed_part_supersedes_and_the_other_stays_as_a_slot(build, tmp_path):
+    """A slot is of one processing: what was one pass becomes two, and nothing is shown twice."""
+
+    def strip(name, half, baseline, value):
+        numbers = np.zeros((2048, 2048), "uint16")
+        numbers[half] = value
+        files = {"B02": write(tmp_path / f"{name}.tif", numbers, 10, nodata=0)}
+        files["SCL"] = write(
+            tmp_path / f"{name}_SCL.tif", np.full((1024, 1024), CLEAR, "uint8"), 20, nodata=0
+        )
+        start = "20230612T105402" if half.start is None else "20230612T105733"
+        told = {"platform": "sentinel-2a", "sat:relative_orbit": 51, "s2:mgrs_tile": TILE.id}
+        told |= {"s2:processing_baseline": baseline, "s2:datatake_id": DATATAKE}
+        strip_id = f"S2A_OPER_MSI_L2A_DS_2APS_20230612T164502_S{start}_N05.09"
+        return feature(name, SENSOR, files, **told, **{"s2:datastrip_id": strip_id})
+
+    north = strip("north", slice(None, 1024), "05.09", 3000)
+    south = strip("south", slice(1024, None), "05.09", 4000)
+    again = strip("north-again", slice(None, 1024), "05.10", 5000)
+    build([north, south], SENSOR, bbox=corner(), **CORNER)
+    report = build([north, south, again], SENSOR, bbox=corner(), **CORNER)
+    assert not report.failures
+    cube = cubestore.open_store(tmp_path / "store").cube(TILE.id, SENSOR).open(mask_and_scale=False)
+    assert sorted(cube.item_id.values.tolist()) == ["north-again", "south"]
+    seen = cube.reflectance[:, 0, [100, 1500], 100].values
+    assert sorted(seen.max(axis=0).tolist()) == [3000, 4000]  # 4000 and 5000, offset removed
+    last = build([north, south, again], SENSOR, bbox=corner(), **CORNER)
+    assert (last.committed, last.failures) == ([], [])
+
+
+DATATAKE = "GS2A_20230612T105031_041630_N05.09"
+
+
+def test_the_first_sheet_that_has_data_wins(build, opened, tmp_path):
+    """Sheets of a map may overlap; nodata of one hides nothing of another."""
+    pixel, west, north = 1 / 12_000, 6.5, 49.3
+    sheets = []
+    for n, (value, start) in enumerate([(10, 0), (40, 300)]):
+        classes = np.full((600, 600), value, "uint8")
+        classes[:, :100] = 0
+        affine = Affine(pixel, 0, west + start * pixel, 0, -pixel, north)
+        path = tmp_path / f"sheet{n}.tif"
+        size = {"height": 600, "width": 600, "transform": affine, "crs": "EPSG:4326"}
+        with rasterio.open(
+            path, "w", driver="GTiff", count=1, dtype="uint8", nodata=0, **size
+        ) as file:
+            file.write(classes, 1)
+        box = shapely.box(west + start * pixel, north - 0.05, west + start * pixel + 0.05, north)
+        name = f"ESA_WorldCover_10m_2021_v200_N48E00{n}"
+        sheets.append(feature(name, "esa-worldcover", {"map": path}, footprint=box))
+    for order in (sheets, sheets[::-1]):
+        build(order, "esa-worldcover", bbox=(6.5, 49.26, 6.57, 49.29))
+    cube = opened("esa-worldcover")
+    there = pyproj.Transformer.from_crs("EPSG:4326", str(TILE.crs), always_xy=True)
+    for column, value in ((50, 0), (150, 10), (350, 10), (450, 10), (750, 40)):
+        x, y = there.transform(west + (column + 0.5) * pixel, north - 300.5 * pixel)
+        assert int(cube.land_cover[0, 0].sel(x=x, y=y, method="nearest")) == value
+
+
 def test_quads_of_two_dates_on_one_day_of_the_catalogue_are_two_slots(build, opened, tmp_path):
     """A catalogue may give two flights one date; the names of the quads keep them apart."""
     first = quad(tmp_path, "3809901_ne_14_1", (100, 100), 50, day="20210701")
@@ -239,6 +350,18 @@ def test_quads_of_two_dates_on_one_day_of_the_catalogue_are_two_slots(build, ope
     assert len(build([first, second], "naip", bbox=spot((100, 500))).committed) == 2
     cube = opened("naip")
     assert cube.brightness[:, 0, 600, 900].values.tolist() == [50, 90]  # both saw the overlap
+
+
+def test_a_photograph_of_three_bands_is_built_where_three_are_wanted(build, opened, tmp_path):
+    three = quad(tmp_path, "3809901_ne_14_1", (100, 100), 50)
+    path = Path(three["assets"]["image"]["href"])
+    with rasterio.open(path) as file:
+        pixels, profile = file.read([1, 2, 3]), file.profile | {"count": 3}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(pixels)
+    report = build([three], "naip", bbox=spot((100, 100)), bands="red,green,blue")
+    assert not report.failures
+    assert opened("naip").brightness[0, :, 600, 600].values.tolist() == [50, 50, 50]
 
 
 # Sentinel-1.
@@ -292,6 +415,41 @@ def test_lossless_keeps_every_bit(build, opened, tmp_path):
     item = radar(tmp_path, "noise", values, (0, 0), "054231")
     build([item], "sentinel-1-rtc", bbox=corner(), lossless=True)
     np.testing.assert_array_equal(opened("sentinel-1-rtc").backscatter[0, 0, :600, :600], values)
+
+
+def test_radar_in_decibels_is_refused(build, tmp_path):
+    item = radar(tmp_path, "decibels", np.full((600, 600), -12.5, "float32"), (0, 0), "054231")
+    (failure,) = build([item], "sentinel-1-rtc", bbox=corner()).failures
+    assert "mostly below zero, as decibels are" in failure.found
+
+
+def test_lossless_is_refused_for_a_cube_that_is_not(build, tmp_path):
+    item = radar(tmp_path, "a", np.full((600, 600), 0.2, "float32"), (0, 0), "054231")
+    build([item], "sentinel-1-rtc", bbox=corner())
+    with pytest.raises(PlanError, match="keeps 10 bits"):
+        build([item], "sentinel-1-rtc", bbox=corner(), lossless=True)
+
+
+def test_layers_that_a_profile_tells_of_are_built_beside_the_radar(build, opened, tmp_path):
+    swath = np.full((600, 600), 0.2, "float32")
+    item = radar(tmp_path, "a", swath, (0, 0), "054231")
+    mask = np.arange(600 * 600, dtype="uint8").reshape(600, 600) % 4
+    angle = np.linspace(30, 45, 360_000, dtype="float32").reshape(600, 600)
+    item["assets"]["mask"] = {"href": str(write(tmp_path / "m.tif", mask, 10, nodata=255))}
+    item["assets"]["angle"] = {"href": str(write(tmp_path / "i.tif", angle, 10, nodata=-9999))}
+    profile = tmp_path / "mine.yaml"
+    told = {"sensor": "sentinel-1-rtc", "bands": {"vv": "vv", "vh": "vh"}}
+    told |= {"layover_shadow": "mask", "incidence_angle": "angle"}
+    profile.write_text(json.dumps({"collections": {"sentinel-1-rtc": told}}))
+    layers = "layover_shadow,incidence_angle"
+    assert not build(
+        [item], "sentinel-1-rtc", bbox=corner(), profile=profile, layers=layers
+    ).failures
+    cube = opened("sentinel-1-rtc")
+    np.testing.assert_array_equal(cube.layover_shadow[0, :600, :600], mask)
+    np.testing.assert_array_equal(cube.incidence_angle[0, :600, :600], angle)
+    assert set(np.unique(cube.layover_shadow[0, 600:1000, :600])) == {255}
+    assert np.isnan(cube.incidence_angle[0, 600:1000, :600]).all()
 
 
 # Several sensors.

@@ -251,3 +251,36 @@ def test_an_item_tells_the_first_of_some_properties_that_it_has():
     assert isinstance(item.geometry, shapely.Point)
     assert item.assets["B02"].bands == ()
     assert BandInfo().nodata is None
+
+
+def ring(*corners):
+    return {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "inside", "outside"),
+    [
+        # Drawn the long way round: it is not cut at the antimeridian, as old catalogues have it.
+        (ring([178.6, 1], [-179.8, 1], [-179.7, 2], [178.7, 2]), [(179.5, 1.5), (-179.9, 1.5)], 0),
+        (ring([178.6, 1], [180.2, 1], [180.3, 2], [178.7, 2]), [(179.5, 1.5), (-179.9, 1.5)], 0),
+        (
+            ring([-181.4, 1], [-179.8, 1], [-179.7, 2], [-181.3, 2]),
+            [(179.5, 1.5), (-179.9, 1.5)],
+            0,
+        ),
+        (ring([-180, -60], [180, -60], [180, 60], [-180, 60]), [(0, 0), (179, 1), (-179, 1)], None),
+        (ring([2, 48], [3, 48], [3, 49], [2, 49]), [(2.5, 48.5)], 0),
+    ],
+)
+def test_a_footprint_is_where_it_is_meant_to_be(geometry, inside, outside):
+    found = parse(document(geometry=geometry)).geometry
+    assert found.is_valid
+    assert -180 <= found.bounds[0] <= found.bounds[2] <= 180
+    assert all(found.intersects(shapely.Point(*place)) for place in inside)
+    assert outside is None or not found.intersects(shapely.Point(outside, 1.5))
+
+
+def test_a_box_over_the_antimeridian_is_two():
+    found = parse(document(geometry=None, bbox=[179, 1, -179, 2])).geometry
+    assert found.area == pytest.approx(2)
+    assert found.intersects(shapely.Point(-179.5, 1.5))

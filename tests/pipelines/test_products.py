@@ -244,6 +244,22 @@ def test_the_cloud_cover_of_a_landsat_scene_is_that_of_the_whole(name, clouds):
     assert found.cloud_cover == pytest.approx(clouds, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("LC08_L2SP_197025_20230714_20230715_02_RT", "LC08_L2SP_197025_20230714_20230729_02_T1"),
+        # The Planetary Computer leaves out when it was made.
+        ("LC08_L2SP_197025_20230714_20230715_02_RT", "LC08_L2SP_197025_20230714_02_T1"),
+        ("LC08_L2SP_197025_20230714_20230715_02_T1", "LC08_L2SP_197025_20230714_20240101_02_T1"),
+    ],
+)
+def test_of_a_landsat_scene_what_was_made_in_real_time_gives_way(older, newer):
+    when = "2023-07-14T10:10:00Z"
+    scenes = [scene("landsat-c2-l2", item(name, when=when)) for name in (newer, older)]
+    (found,) = acquisitions(scenes, grids.tile("32ULV"))
+    assert found.item_id == newer
+
+
 def test_the_real_items_of_usgs_tell_path_row_and_sun(shared_data):
     path = shared_data / "stac_items/usgs_landsatlook" / f"{L8}.json"
     found = scene("landsat-c2-l2", parse(json.loads(path.read_text())))

@@ -20,6 +20,9 @@ PRODUCT = re.compile(
 INSTRUMENTS = {"M": "MSS", "T": "TM", "E": "ETM+", "O": "OLI", "C": "OLI"}
 """The first letter after ``L``: USGS, Landsat Collection 2 product identifier. ``LT08`` is TIRS."""
 
+REAL_TIME = "RT"
+"""The tier of what is replaced within a month. Source: USGS, Landsat Collection 2 tiers."""
+
 OLI = {"8", "9"}
 COLLECTION = "02"
 LEVELS = {"landsat-c2-l1": "1", "landsat-c2-l2": "2"}
@@ -40,7 +43,7 @@ def facts(item: Item) -> dict[str, Any]:
         "relative_orbit": -1 if path < 0 else path * ROWS + max(row, 0),
         "datatake": scene[:16] if scene else f"{name.get('day', '')}{path:03}{row:03}",
         "sensing_start": f"{row:03}",
-        "generated": name.get("made") or told["generated"],
+        "generated": _generated(name, told["generated"]),
         "sun_azimuth": item.number("view:sun_azimuth", "eo:sun_azimuth"),
         "sun_elevation": item.number("view:sun_elevation", "eo:sun_elevation"),
         "view_zenith": item.number("view:incidence_angle", "view:off_nadir", "eo:off_nadir"),
@@ -71,6 +74,12 @@ def identifies(item: Item, sensor: Sensor) -> bool:
     """Whether the item's name says that it is the sensor's product."""
     name = _name(item)
     return bool(name) and name["level"] == LEVELS[sensor.id] and name["collection"] == COLLECTION
+
+
+def _generated(name: dict[str, str], told: str) -> str:
+    """Return when it was made, as digits that sort; what was made in real time before all else."""
+    made = name.get("made") or re.sub(r"\D", "", told)[:8]
+    return f"{int(name.get('tier') != REAL_TIME)}{made}" if name else made
 
 
 def _remedy(sensor: Sensor) -> str:

@@ -28,7 +28,6 @@ def facts(item: Item) -> dict[str, Any]:
     return common.facts(item) | {
         "occasion": version or "1",
         "processor_version": version,
-        "generated": "",
         "cloud_cover": common.percent(-1),
     }
 
