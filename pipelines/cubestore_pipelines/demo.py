@@ -105,7 +105,13 @@ def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
         area=_around(CROSSING, NARROW),
         select=("all", PAIRED),
     )
-    kansas = replace(seen, sensors=("naip",), tiles=("14SNH",), area=_around(PLAINS, CLOSE))
+    kansas = replace(
+        seen,
+        sensors=("naip",),
+        tiles=("14SNH",),
+        area=_around(PLAINS, CLOSE),
+        select=("all",),
+    )
     wellington = replace(
         kansas,
         catalog=server.linz_url,
@@ -114,7 +120,7 @@ def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
         area=_around(HARBOUR, CLOSE),
         profile="linz",
     )
-    for chosen in (seen, *(replace(one, select=("all",)) for one in (kansas, wellington))):
+    for chosen in (seen, kansas, wellington):
         report = build(directory, plan(directory, chosen), scheduler=scheduler)
         yield Step(_command("build", directory, chosen), _result(report))
 
