@@ -19,6 +19,7 @@ import cubestore
 from cubestore import grids, layout
 from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan
 from cubestore_pipelines.simulate.plans import COAST, CROSSING, HARBOUR, PLAINS
+from cubestore_pipelines.simulate.products import VIEW_AZIMUTH, VIEW_ZENITH
 from cubestore_pipelines.simulate.server import serving
 
 PROGRAM = Path(sys.executable).with_name("cubestore")
@@ -79,7 +80,8 @@ def place(run):
     sensors += ("cop-dem-glo-30", "esa-worldcover")
     named = [word for sensor in sensors for word in ("--sensor", sensor)]
     tiles = ["--tile", MGRS, "--tile", SIN, *around(CROSSING)]
-    return run(*named, *tiles, "--layers", *LAYERS, "--resampling", "nearest")
+    more = ["--layers", *LAYERS, "--view-angles"]
+    return run(*named, *tiles, *more, "--resampling", "nearest")
 
 
 def cube_of(store, tile, sensor):
@@ -133,6 +135,13 @@ def test_what_a_place_was_seen_by(archive, run, place, tile, sensor, slots):
     assert not cube.verify().findings
     group = run.store / cube.tile.grid / tile / sensor
     assert xr.open_zarr(group, chunks=None).sizes["time"] == len(held)
+
+
+def test_view_angles_come_from_the_granules_metadata(run, place):
+    assert place["failed"] == 0
+    seen = cube_of(run.store, MGRS, "sentinel-2-l2a").open()
+    assert set(seen.view_zenith.values.tolist()) == {VIEW_ZENITH}
+    assert set(seen.view_azimuth.values.tolist()) == {VIEW_AZIMUTH}
 
 
 def test_a_second_run_reads_nothing(run, place):

@@ -25,6 +25,15 @@ THUMBNAIL = 30
 AIR = {"AOT": 120, "WVP": 1_800}
 """Digital numbers of aerosol and water vapour: the same everywhere."""
 
+VIEW_ZENITH, VIEW_AZIMUTH = 4.25, 105.5
+"""Degrees; from there every granule is seen."""
+
+_ANGLES = f"""<Level-2A_Tile_ID><Geometric_Info><Tile_Angles><Mean_Viewing_Incidence_Angle_List>
+<Mean_Viewing_Incidence_Angle bandId="0"><ZENITH_ANGLE unit="deg">{VIEW_ZENITH}</ZENITH_ANGLE>
+<AZIMUTH_ANGLE unit="deg">{VIEW_AZIMUTH}</AZIMUTH_ANGLE></Mean_Viewing_Incidence_Angle>
+</Mean_Viewing_Incidence_Angle_List></Tile_Angles></Geometric_Info></Level-2A_Tile_ID>
+"""
+
 _VISIBLE = ("B04", "B03", "B02")
 
 
@@ -33,7 +42,8 @@ def write(granule: Granule, container: Path) -> Json:
     files = {asset: container / assets.path(granule, asset) for asset in assets.FILES}
     classes = [_write_rasters(_Part(granule, gsd, files)) for gsd in (10, 20, 60)][1]
     for document in assets.DOCUMENTS:
-        rasters.write_text(files[document], DOCUMENT)
+        text = _ANGLES if document == "granule-metadata" else DOCUMENT
+        rasters.write_text(files[document], text)
     return items.item(granule, classes)
 
 
