@@ -85,7 +85,7 @@ def bands_of(sensor: Sensor, names: Sequence[str] | None) -> tuple[Band, ...]:
     """
     if names is None:
         return sensor.bands
-    known = {band.name: band for band in (*sensor.bands, *sensor.optional_bands)}
+    known = {band.name: band for band in sensor.every_band}
     if not names or len(set(names)) != len(names) or not set(names) <= set(known):
         raise MismatchError(
             f"Bands {list(names)} for {sensor.id}",

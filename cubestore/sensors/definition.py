@@ -146,13 +146,23 @@ class Sensor:
     source: str
     """The product's specification."""
 
+    @property
+    def every_band(self) -> tuple[Band, ...]:
+        """Those that a cube may hold: the standard ones first."""
+        return (*self.bands, *self.optional_bands)
+
+    @property
+    def every_layer(self) -> tuple[Layer, ...]:
+        """Those that a cube may hold beside the pixels: what all cubes have first."""
+        return (*self.layers, *self.optional_layers)
+
     def band(self, name: str) -> Band:
         """Return the band of that name, standard or optional.
 
         Raises:
             KeyError: the sensor has no such band.
         """
-        for band in (*self.bands, *self.optional_bands):
+        for band in self.every_band:
             if band.name == name:
                 return band
         raise KeyError(name)

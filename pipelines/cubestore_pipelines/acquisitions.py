@@ -88,9 +88,13 @@ def sighting(
 
 def _slot(scene: Scene, tile: Tile) -> Hashable:
     """Return what the scenes of one slot have in common."""
+    return shown(scene, scene.time, tile), (scene.processing_baseline, scene.dn_offset)
+
+
+def shown(scene: Scene, time: datetime, tile: Tile) -> tuple[str, int, str]:
+    """Return the sighting of a scene, at the time of the acquisition that it begins."""
     orbit = scene.relative_orbit if scene.track < 0 else scene.track
-    processing = (scene.processing_baseline, scene.dn_offset)
-    return sighting(scene.platform, orbit, scene.occasion or scene.time, tile), processing
+    return sighting(scene.platform, orbit, scene.occasion or time, tile)
 
 
 def part(scene: Scene) -> tuple[str, ...]:

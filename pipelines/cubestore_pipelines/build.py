@@ -194,6 +194,7 @@ class CubeBuild:
         self.cube = _cube(store, one, lossless=choices.lossless)
         self.choices, self.one, self.reading = choices, one, reading
         self.report, self.told, self.start = report, told, start
+        self.grid = layout.geobox(self.cube.sensor, self.cube.tile)
         self.footprints = Footprints(self.cube.tile)
 
     def run(self) -> None:
@@ -234,8 +235,7 @@ class CubeBuild:
 
     def _meets(self, scene: Scene, shard: Shard) -> bool:
         """Whether a scene may have pixels in a shard, by its footprint."""
-        grid = layout.geobox(self.cube.sensor, self.cube.tile)
-        return self.footprints.meet(scene.footprint, shard_grid(grid, shard))
+        return self.footprints.meet(scene.footprint, shard_grid(self.grid, shard))
 
     def _carry_out(self, writer: Writer, jobs: Sequence[Job]) -> None:
         """Keep the workers busy; commit the oldest slot whenever it is done."""
@@ -258,14 +258,13 @@ class CubeBuild:
 
     def _tasks(self, writer: Writer, slots: Iterable[_Slot]) -> Iterator[tuple[_Slot, Task]]:
         sensor = self.cube.sensor
-        grid = layout.geobox(sensor, self.cube.tile)
         known = (*layout.layers_of(sensor), *sensor.optional_layers)
         layers = tuple(layer.name for layer in known if layer.name in writer.arrays)
         for slot in slots:
             for shard in slot.job.shards:
                 if slot.failure is not None:
                     break
-                pixels, scenes = shard_grid(grid, shard), slot.job.acquisition.scenes
+                pixels, scenes = shard_grid(self.grid, shard), slot.job.acquisition.scenes
                 task = Task(
                     staging=writer.staging,
                     sensor=sensor,

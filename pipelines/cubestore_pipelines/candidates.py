@@ -224,7 +224,7 @@ def existing(store: str | Path, tile: Tile, sensor: Sensor) -> Cube | None:
 def refuse_unknown_names(choices: Choices) -> None:
     """Refuse bands and layers that none of the sensors has."""
     sensors = [cubestore.sensor(name) for name in choices.sensors]
-    bands = {b.name for s in sensors for b in (*s.bands, *s.optional_bands)}
+    bands = {b.name for s in sensors for b in s.every_band}
     layers = {layer.name for s in sensors for layer in s.optional_layers}
     for what, wanted, known in (
         ("bands", choices.bands, bands),
@@ -239,7 +239,7 @@ def refuse_unknown_names(choices: Choices) -> None:
 
 
 def _wanted_bands(choices: Choices, sensor: Sensor) -> tuple[str, ...]:
-    known = {band.name for band in (*sensor.bands, *sensor.optional_bands)}
+    known = {band.name for band in sensor.every_band}
     names = tuple(name for name in choices.bands if name in known)
     return tuple(band.name for band in layout.bands_of(sensor, names)) if names else ()
 

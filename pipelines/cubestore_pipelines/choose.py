@@ -1,10 +1,9 @@
 """Which of the candidates a plan takes: sensor by sensor, those first beside which others lie."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import cubestore
 from cubestore_pipelines import ledger, pairs
@@ -14,6 +13,7 @@ from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.coverage import Ground
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.failures import Refusal
+from cubestore_pipelines.present import utc
 from cubestore_pipelines.select import Selection, less_cloudy, select
 
 
@@ -93,7 +93,7 @@ class Chooser:
                 expected=f"one, or {name} among the sensors of this build",
                 remedy=f"build it first, or add --sensor {name}",
             )
-        return [_utc(moment) for moment in cube.open().time.values]
+        return [utc(moment) for moment in cube.open().time.values]
 
     def _fine(self, one: Candidates, max_nodata: float | None) -> list[Acquisition]:
         """Leave out what is too cloudy or too empty, as far as that is known beforehand."""
@@ -156,10 +156,5 @@ def _nodata(acquisition: Acquisition, ground: Ground) -> float:
     """Return the percent without data: as the provider tells, else by the footprints."""
     if not math.isnan(acquisition.nodata_cover):
         return acquisition.nodata_cover
-    covered: Callable[..., float] = ground.covered
-    share = covered(scene.footprint for scene in acquisition.scenes)
+    share = ground.covered(scene.footprint for scene in acquisition.scenes)
     return 0.0 if math.isnan(share) else 100 * (1 - share)
-
-
-def _utc(moment: Any) -> datetime:  # noqa: ANN401 - numpy's
-    return datetime.fromisoformat(f"{moment.astype('M8[us]')}+00:00")

@@ -123,12 +123,12 @@ def _by_names(item: Item, sensor: Sensor) -> Collection:
     """Return what the names of assets and bands tell; what they do not is left out."""
     bands = {
         band.name: source
-        for band in (*sensor.bands, *sensor.optional_bands)
+        for band in sensor.every_band
         if (source := _named(item, _spellings(band), gsd=band.gsd))
     }
     layers = {
         layer.name: source
-        for layer in (*sensor.layers, *sensor.optional_layers)
+        for layer in sensor.every_layer
         if (source := _named(item, _mask_spellings(layer, sensor), gsd=sensor.gsd))
     }
     return Collection(sensor=sensor.id, bands=bands, layers=layers)

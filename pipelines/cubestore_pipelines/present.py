@@ -9,14 +9,14 @@ the cube's is left alone.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from cubestore import Cube, reader
 from cubestore.grids import Tile
-from cubestore_pipelines.acquisitions import Acquisition, baseline, part, rank, sighting
+from cubestore_pipelines.acquisitions import Acquisition, baseline, part, rank, shown, sighting
 from cubestore_pipelines.coverage import Shard
 from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.shard import Outcome
@@ -145,7 +145,7 @@ def _entries(cube: Cube) -> list[dict[str, Any]]:
         "supersedes",
     )
     columns = {name: dataset[name].values.tolist() for name in names}
-    columns["time"] = [_utc(moment) for moment in dataset.time.values]
+    columns["time"] = [utc(moment) for moment in dataset.time.values]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -155,8 +155,9 @@ def _sighting(entry: Mapping[str, Any], item: Mapping[str, Any], tile: Tile) -> 
     return sighting(entry["platform"], orbit, item.get("occasion") or entry["time"], tile)
 
 
-def _utc(moment: np.datetime64) -> datetime:
-    return datetime.fromtimestamp(int(moment.astype("M8[us]").astype("i8")) / 1e6, UTC)
+def utc(moment: np.datetime64) -> datetime:
+    """Return a cube's time, to the microsecond."""
+    return datetime.fromisoformat(f"{moment.astype('M8[us]')}Z")
 
 
 def _records(cube: Cube) -> tuple[dict[int, set[Shard]], dict[int, list[Mapping[str, Any]]]]:
@@ -322,8 +323,7 @@ def _related(
 ) -> list[Held]:
     """Return the slots that show what the acquisition shows, or other parts of it."""
     first = acquisition.scenes[0]
-    orbit = first.relative_orbit if first.track < 0 else first.track
-    key = sighting(first.platform, orbit, first.occasion or acquisition.time, tile)
+    key = shown(first, acquisition.time, tile)
     known = bool(first.datatake or first.occasion)
     return [
         one

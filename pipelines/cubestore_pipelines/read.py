@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -32,6 +32,9 @@ from cubestore_pipelines.transfer import RemoteFile
 
 ON_EDGE = 1e-3
 """Pixels by which edges may miss one another and still be the same."""
+
+ALIKE = 64
+"""Grids of files and shards that are kept: a scene's bands lie alike."""
 
 MOST_WINDOW = 2**28
 """Pixels of a file that are held to warp one shard."""
@@ -298,12 +301,14 @@ class Stack:
     ) -> None:
         self._open = partial(opened, access=access, name=name, nodata=nodata)
         self._rasters, self._cleaning = rasters, cleaning
-        with self._open([rasters[0]]) as first:
-            self.grid, self._nodata = first.grid, first.nodata
-            self._first = first
+        files = []
         for raster in rasters:
             with self._open([raster]) as file:
-                self._refuse_other_grid(file, name)
+                files.append(file)
+        self._first = files[0]
+        self.grid, self._nodata = self._first.grid, self._first.nodata
+        for file in files:
+            self._refuse_other_grid(file, name)
 
     @property
     def empty(self) -> float | None:
@@ -365,6 +370,7 @@ class _Alignment(NamedTuple):
     """Of the grid, where the file begins."""
 
 
+@lru_cache(ALIKE)
 def _aligned(file: GeoBox, grid: GeoBox) -> _Alignment | None:
     """Return how a file lies on a grid's pixels; None where it does not."""
     down, along = (np.array([0, size / 2, size]) for size in file.shape)

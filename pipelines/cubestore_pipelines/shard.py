@@ -198,7 +198,7 @@ class _Mosaic:
         self.task = task
         shape, sensor = task.grid.shape, task.sensor
         self.pixels = _empty(sensor.pixels, (len(task.bands), *shape))
-        known = {layer.name: layer for layer in (*sensor.layers, *sensor.optional_layers)}
+        known = {layer.name: layer for layer in sensor.every_layer}
         self.layers = {name: known[name] for name in task.layers if name in known}
         self.masks = {name: _empty(layer, shape) for name, layer in self.layers.items()}
         self.free = np.ones(shape, "bool")

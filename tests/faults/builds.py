@@ -241,6 +241,17 @@ MOMENTS: dict[str, Callable[[Running, Serving], object]] = {
 """How it is known that a build is there."""
 
 
+def _kill_a_worker(row: Row, running: Running, server: Serving) -> None:
+    """Kill a worker while it reads, once it is seen what GDAL may load there."""
+    running.until(READING)
+    _read(server, running)
+    for one in running.workers():
+        if "VRT" not in one.environ().get("GDAL_SKIP", ""):
+            row.failures.append("a worker's GDAL may open a VRT")
+    for one in running.workers()[:1]:
+        one.kill()
+
+
 def workers(base: Path) -> Iterator[Row]:
     """Kill a worker while it reads: another takes its task; and see what GDAL may load there."""
     row = Row("kill a worker")
@@ -248,13 +259,7 @@ def workers(base: Path) -> Iterator[Row]:
     with serving(made, latency=0.1) as server:
         victim = Victim(base / "store", made, server)
         with started(victim.store, server) as running:
-            running.until(READING)
-            _read(server, running)
-            for one in running.workers():
-                if "VRT" not in one.environ().get("GDAL_SKIP", ""):
-                    row.failures.append("a worker's GDAL may open a VRT")
-            for one in running.workers()[:1]:
-                one.kill()
+            _kill_a_worker(row, running, server)
             done = running.end()
             victim.told |= running.committed
         row.failures += done.problems
@@ -294,13 +299,7 @@ def eventful(base: Path) -> Iterator[Row]:
         server.faults.inject(Fault("*_B02_10m.tif", Kind.STALL, after=4, seconds=10.0))
         victim = Victim(base / "store", made, server)
         with started(victim.store, server) as running:
-            running.until(READING)
-            _read(server, running)
-            for one in running.workers():
-                if "VRT" not in one.environ().get("GDAL_SKIP", ""):
-                    row.failures.append("a worker's GDAL may open a VRT")
-            for one in running.workers()[:1]:
-                one.kill()
+            _kill_a_worker(row, running, server)
             second = site.build(victim.store, server.stac_url, server=server)
             row.failures += second.problems
             if second.status != 1 or str(running.process.pid) not in second.stderr:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import rasterio
+import shapely
 import xarray as xr
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
@@ -204,18 +205,24 @@ def ring(west, south, east, north):
     return [[[west, south], [east, south], [east, north], [west, north], [west, south]]]
 
 
-def feature(item_id, collection, day, files, **properties):
+def stac_item(item_id, collection, when, footprint, files, **properties):
     """Return an item of some files: a name for each, and a path."""
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
         "id": item_id,
         "collection": collection,
-        "geometry": {"type": "Polygon", "coordinates": ring(*bounds(next(iter(files.values()))))},
-        "properties": {"datetime": f"{day}T12:00:00Z"} | properties,
+        "geometry": json.loads(shapely.to_geojson(footprint)),
+        "properties": {"datetime": when} | properties,
         "assets": {name: {"href": str(path), "roles": ["data"]} for name, path in files.items()},
         "links": [],
     }
+
+
+def feature(item_id, collection, day, files, **properties):
+    """Return an item of some files that lies where the first of them does."""
+    box = shapely.box(*bounds(next(iter(files.values()))))
+    return stac_item(item_id, collection, f"{day}T12:00:00Z", box, files, **properties)
 
 
 def write_items(path, features):

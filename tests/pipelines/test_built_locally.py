@@ -21,6 +21,7 @@ from cubestore_pipelines import ledger
 from cubestore_pipelines.angles import parse
 from cubestore_pipelines.errors import HeaderError, PlanError
 from cubestore_pipelines.failures import LeftOut
+from tests.pipelines.real import stac_item
 
 TILE = grids.tile("31UGQ")
 PROGRAM = Path(sys.executable).with_name("cubestore")
@@ -65,14 +66,7 @@ def write(path, window, gsd, *, at=(0, 0), nodata=None, whole=True):
 
 def feature(item_id, collection, assets, when="2023-06-12T10:50:31Z", footprint=None, **told):
     box = TILE.footprint if footprint is None else footprint
-    return {
-        "type": "Feature",
-        "id": item_id,
-        "collection": collection,
-        "geometry": json.loads(shapely.to_geojson(box)),
-        "properties": {"datetime": when} | told,
-        "assets": {name: {"href": str(path)} for name, path in assets.items()},
-    }
+    return stac_item(item_id, collection, when, box, assets, **told)
 
 
 SENSOR = "sentinel-2-l2a"

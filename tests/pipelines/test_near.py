@@ -11,6 +11,7 @@ from cubestore import Slot, grids
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.plan import plan
+from tests.pipelines.real import stac_item
 
 TILE = "31UDQ"
 OPTICAL, RADAR = "sentinel-2-l2a", "sentinel-1-rtc"
@@ -23,14 +24,8 @@ CORNER = shapely.box(1, 48, 2.44, 48.68)
 
 
 def feature(item_id, collection, day, footprint, assets, **properties):
-    return {
-        "type": "Feature",
-        "id": item_id,
-        "collection": collection,
-        "geometry": json.loads(shapely.to_geojson(footprint)),
-        "properties": {"datetime": f"2023-06-{day}Z"} | properties,
-        "assets": {name: {"href": f"./{name}.tif"} for name in assets},
-    }
+    files = {name: f"./{name}.tif" for name in assets}
+    return stac_item(item_id, collection, f"2023-06-{day}Z", footprint, files, **properties)
 
 
 def optical(day, cloud=10.0, **more):

@@ -16,6 +16,7 @@ from affine import Affine
 
 import cubestore_pipelines
 from cubestore import grids
+from tests.pipelines.real import stac_item
 
 LONLAT = "EPSG:4326"
 
@@ -52,17 +53,6 @@ def write(path, pixels, affine, crs, nodata=None):
     return path
 
 
-def feature(item_id, collection, when, footprint, assets, **properties):
-    return {
-        "type": "Feature",
-        "id": item_id,
-        "collection": collection,
-        "geometry": json.loads(shapely.to_geojson(footprint)),
-        "properties": {"datetime": when} | properties,
-        "assets": {name: {"href": str(path)} for name, path in assets.items()},
-    }
-
-
 def lonlat(cube, step=1):
     """Return longitude and latitude of every so manieth pixel of a cube."""
     crs = pyproj.CRS(cube.spatial_ref.attrs["crs_wkt"])
@@ -89,7 +79,7 @@ def sheet(folder, west, south, columns):
     name += f"{'E' if west >= 0 else 'W'}{abs(west):03}_00_DEM"
     path = write(folder / f"{name}.tif", heights, affine, LONLAT)
     box = shapely.box(west, south, west + 1, south + 1)
-    return feature(name, "cop-dem-glo-30", "2021-04-22T00:00:00Z", box, {"data": path})
+    return stac_item(name, "cop-dem-glo-30", "2021-04-22T00:00:00Z", box, {"data": path})
 
 
 @pytest.mark.parametrize(
@@ -166,7 +156,7 @@ def landsat(folder, name, epsg, left, top, shape, *, when, seed):
     box = shapely.box(*to_lonlat.transform_bounds(*bounds))
     assets = dict.fromkeys(BANDS[:-1], reflectance) | {"qa_pixel": mask}
     told = {"landsat:wrs_path": name[10:13], "landsat:wrs_row": name[13:16]}
-    return feature(name, "landsat-c2-l2", when, box, assets, **told), numbers
+    return stac_item(name, "landsat-c2-l2", when, box, assets, **told), numbers
 
 
 def taken(cube, numbers, epsg, left, top):

@@ -48,7 +48,7 @@ def _bands(known: Sensor) -> list[dict[str, Any]]:
             "standard": band in known.bands,
             "source": band.source,
         }
-        for band in (*known.bands, *known.optional_bands)
+        for band in known.every_band
     ]
 
 
@@ -62,7 +62,7 @@ def _layers(known: Sensor) -> list[dict[str, Any]]:
             "standard": layer in known.layers,
             "source": layer.source,
         }
-        for layer in (*known.layers, *known.optional_layers)
+        for layer in known.every_layer
     ]
 
 

@@ -1,6 +1,7 @@
 """What any item may say of itself, in the fields of STAC's common extensions."""
 
 import math
+import re
 from typing import Any
 
 from cubestore.sensors import Sensor
@@ -35,6 +36,11 @@ def identifies(_item: Item, _sensor: Sensor) -> bool:
 def tile(_item: Item) -> str:
     """Return the tile that the product is cut to: none."""
     return ""
+
+
+def parts(name: re.Match[str] | None) -> dict[str, str]:
+    """Return the parts that a product's name has, none where it is no such name."""
+    return {k: v for k, v in name.groupdict().items() if v} if name else {}
 
 
 def whole(number: float) -> int:

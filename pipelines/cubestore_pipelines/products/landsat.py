@@ -89,8 +89,7 @@ def _remedy(sensor: Sensor) -> str:
 
 
 def _name(item: Item) -> dict[str, str]:
-    match = PRODUCT.match(item.id)
-    return {k: v for k, v in match.groupdict().items() if v} if match else {}
+    return common.parts(PRODUCT.match(item.id))
 
 
 def _place(item: Item, name: dict[str, str], axis: str) -> int:

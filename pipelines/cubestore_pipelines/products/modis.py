@@ -68,5 +68,4 @@ def tile(item: Item) -> str:
 
 
 def _name(item: Item) -> dict[str, str]:
-    match = PRODUCT.match(item.id)
-    return {k: v for k, v in match.groupdict().items() if v} if match else {}
+    return common.parts(PRODUCT.match(item.id))

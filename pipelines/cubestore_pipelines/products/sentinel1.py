@@ -24,8 +24,7 @@ tile = common.tile
 def facts(item: Item) -> dict[str, Any]:
     """Return the fields of a scene that the item, or its product's name, tells."""
     told = common.facts(item)
-    match = PRODUCT.match(item.id)
-    name = match.groupdict() if match else {}
+    name = common.parts(PRODUCT.match(item.id))
     return told | {
         "platform": _platform(told["platform"], name),
         "datatake": name.get("datatake", ""),

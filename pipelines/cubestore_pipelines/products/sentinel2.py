@@ -110,8 +110,7 @@ def _name(item: Item) -> dict[str, str]:
     texts = (uri, item.text("product_uri", "title"), item.id)
     found: dict[str, str] = {}
     for text in texts:
-        if match := PRODUCT.search(text):
-            found = {k: v for k, v in match.groupdict().items() if v} | found
+        found = common.parts(PRODUCT.search(text)) | found
     return found
 
 

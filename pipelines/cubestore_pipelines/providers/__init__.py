@@ -167,7 +167,7 @@ def _collection(name: str, content: Mapping[str, Any]) -> Collection:
         raise ProfileError(
             f"{name}: {error.found}", expected=error.expected, remedy=error.remedy
         ) from None
-    layers = {layer.name for layer in (*known.layers, *known.optional_layers)}
+    layers = {layer.name for layer in known.every_layer}
     _refuse_others(content, {"sensor", "bands", "dn_offset", *layers}, name)
     bands = content.get("bands") or {}
     _refuse_unless(isinstance(bands, dict), f"{name}: the bands {bands!r}")
@@ -181,7 +181,7 @@ def _collection(name: str, content: Mapping[str, Any]) -> Collection:
 
 
 def _band_names(known: Sensor) -> set[str]:
-    return {band.name for band in (*known.bands, *known.optional_bands)}
+    return {band.name for band in known.every_band}
 
 
 def _source(told: Any) -> Source:  # noqa: ANN401 - what YAML holds

@@ -80,7 +80,7 @@ _IDLE_ELSE = (np.dtype("int16"), -9999)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Landsat(ABC):
+class _Landsat(published.Collected, ABC):
     """One scene at one level."""
 
     time: datetime
@@ -165,10 +165,6 @@ class _Landsat(ABC):
             elif asset["href"].startswith("http://"):
                 _write_idle(path, patch, *_IDLE.get(key, _IDLE_ELSE))
         return item
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -308,7 +304,7 @@ class RawScene(_Landsat):
 
 
 @dataclass(frozen=True, slots=True)
-class ScannerItem:
+class ScannerItem(published.Collected):
     """An item of Landsat 5's MSS: without files, since no cube can hold it."""
 
     time: datetime
@@ -347,10 +343,6 @@ class ScannerItem:
         }
         ring = rasters.box(Square(self.shown.longitude, self.shown.latitude, 180_000).degrees)
         return published.item(self.collection, names, ring, properties)
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     def truth(self, grid: GeoBox, bands: Sequence[str] | None = None) -> Layers:
         """Refuse: there is no such cube.

@@ -54,7 +54,7 @@ _QUALITY = (12, 30, 40)
 
 
 @dataclass(frozen=True, slots=True)
-class DemTile:
+class DemTile(published.Collected):
     """One degree of the Copernicus DEM, of which a square about a place is written."""
 
     latitude: int
@@ -104,10 +104,6 @@ class DemTile:
         rasters.write(path, values, self.patch, predictor=3, tags=tags)
         return item
 
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
-
     def _item(self) -> Json:
         whole = self.patch.whole
         where = {"proj:shape": list(whole.shape), "proj:transform": list(whole.affine)[:6]}
@@ -117,7 +113,7 @@ class DemTile:
 
 
 @dataclass(frozen=True, slots=True)
-class CoverTile:
+class CoverTile(published.Collected):
     """Three degrees of WorldCover, of which a square about a place is written."""
 
     latitude: int
@@ -173,10 +169,6 @@ class CoverTile:
         )
         rasters.write(paths["input_quality"], counts, quality, nodata=-1)
         return item
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     @property
     def _version(self) -> int:

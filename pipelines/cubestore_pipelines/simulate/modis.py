@@ -59,7 +59,7 @@ _UNSEEN, _UNSEEN_SEED, _UNSEEN_PERIOD = 1.8, 71, 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composite:
+class Composite(published.Collected):
     """What was seen best in eight days."""
 
     product: str
@@ -130,10 +130,6 @@ class Composite:
             elif asset["href"].startswith("http://"):
                 rasters.write_text(path, scenes.DOCUMENT)
         return item
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     @property
     def _noon(self) -> datetime:

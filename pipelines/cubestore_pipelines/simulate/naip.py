@@ -30,7 +30,7 @@ _QUADRANGLES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quad:
+class Quad(published.Collected):
     """One picture."""
 
     taken: datetime
@@ -92,10 +92,6 @@ class Quad:
             elif asset["href"].startswith("http://"):
                 rasters.write_text(path, scenes.DOCUMENT)
         return item
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     @property
     def _degrees(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cubestore_pipelines.simulate.blobs import DOMAIN
 
@@ -58,6 +58,17 @@ def collection(of: str, items: Sequence[Json], **fields: Any) -> Json:  # noqa: 
         **fields: what differs from collection to collection.
     """
     return {**shape(of)["collection"], **fields, "extent": extent(items)}
+
+
+class Collected:
+    """A scene of a collection that has a shape of its own."""
+
+    __slots__ = ()
+    collection: ClassVar[str]
+
+    def gathered(self, items: Sequence[Json]) -> Json:
+        """Return the collection that holds some items like this one's."""
+        return collection(self.collection, items)
 
 
 @cache

@@ -58,7 +58,7 @@ _ORBITS_IN_CYCLE, _CYCLE = 175, timedelta(days=12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(published.Collected):
     """One of the frames that a pass is cut into."""
 
     start: datetime
@@ -139,10 +139,6 @@ class Frame:
             asset["file:size"] = path.stat().st_size
             asset["file:checksum"] = hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324 - theirs
         return item
-
-    def gathered(self, items: Sequence[Json]) -> Json:
-        """Return the collection."""
-        return published.collection(self.collection, items)
 
     @property
     def _take(self) -> int:
