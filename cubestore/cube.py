@@ -88,6 +88,23 @@ class Cube:
         """Yield the commit records, the newest first."""
         return self.control.history(self.root())
 
+    def slot_commits(self) -> dict[int, int]:
+        """Return for each slot the newest commit that wrote pixels of it.
+
+        What is computed from a slot (an index, embeddings) names it, and is out of date when a
+        later commit has added pixels.
+
+        Raises:
+            NotWritableError: the store is not on a file system: records lie beside the cube.
+            DamagedError: a commit record is not the one that was committed.
+        """
+        commits: dict[int, int] = {}
+        for record in self.records():
+            if record.operation in {"append", "fill"}:
+                for told in record.details["slots"]:
+                    commits.setdefault(told["slot"], record.number)
+        return commits
+
     # Reading.
 
     def open(
