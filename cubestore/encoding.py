@@ -14,7 +14,7 @@ from io import BytesIO
 from math import isinf
 from typing import Any
 
-import google_crc32c
+import crc32c as castagnoli
 import numpy as np
 from numcodecs import Blosc, VLenUTF8
 from numcodecs.bitround import BitRound
@@ -24,9 +24,6 @@ from cubestore.errors import DamagedError, MismatchError
 Json = dict[str, Any]
 STRING = "string"
 CRC_BYTES = 4
-COPIED = 2**17
-"""Bytes whose checksum is computed at a time."""
-
 EMPTY = np.uint64(2**64 - 1)
 """Offset and size of a chunk that a shard leaves out (Zarr's ``sharding_indexed`` codec)."""
 
@@ -304,9 +301,9 @@ MANTISSA_BITS = "_QuantizeBitRoundNumberOfSignificantBits"
 """The attribute, netCDF's, that tells how many bits of a float's mantissa were kept."""
 
 
-def crc32c(data: bytes) -> int:
-    """Return the CRC-32C (Castagnoli) of ``data``."""
-    value: int = google_crc32c.value(data)
+def crc32c(data: bytes | memoryview, before: int = 0) -> int:
+    """Return the CRC-32C (Castagnoli) of ``data``, behind bytes whose own is ``before``."""
+    value: int = castagnoli.crc32c(data, before)
     return value
 
 
@@ -320,10 +317,8 @@ def measure(data: bytes) -> Measure:
     The third is needed because chunks end in their own CRC-32C: the CRC of anything that is
     followed by its CRC is one constant, and would not tell a chunk from another of its size.
     """
-    body, end = 0, len(data) - CRC_BYTES
-    for start in range(0, end, COPIED):  # the whole of it, copied, would leave the cache
-        body = google_crc32c.extend(body, data[start : min(start + COPIED, end)])
-    return len(data), google_crc32c.extend(body, data[-CRC_BYTES:]), body
+    body = crc32c(memoryview(data)[:-CRC_BYTES])
+    return len(data), crc32c(data[-CRC_BYTES:], body), body
 
 
 def _compressor(dtype: str) -> Blosc:

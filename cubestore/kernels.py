@@ -4,13 +4,12 @@ A row's coordinates come from its cell's polynomial, eight at a time; then each 
 around them. Nothing here knows a CRS, and nothing holds the interpreter's lock.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cubestore.compiled import compiled
 
 CELL = 256
 """Most pixels along the side of a cell: its part of a source stays in the processor's cache."""
@@ -25,8 +24,6 @@ BEYOND = 4.0
 HALF = 0.5
 
 Array = NDArray[Any]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Lattice(NamedTuple):
@@ -62,15 +59,6 @@ class Rule(NamedTuple):
 
     low: float
     high: float
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function when it is called, and keep it on disk where a folder can be written."""
-    build = partial(njit, nogil=True, error_model="numpy", fastmath={"contract"})
-    try:
-        return cast("Function", build(cache=True)(function))
-    except RuntimeError:
-        return cast("Function", build()(function))
 
 
 # Coordinates.

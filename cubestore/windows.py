@@ -1,0 +1,99 @@
+"""One seam to the pixels of an array, wherever it lies: windows of it, into the caller's buffer.
+
+On this machine's disk `cubestore.shards` reads; anything else (an object store, or an array that is
+cut in another way) goes through zarr, several times slower, and `reader` of the windows says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.storage import FsspecStore, LocalStore, StorePath
+
+from cubestore.encoding import Array, Json
+from cubestore.shards import Shards, Verify, axes
+
+
+class Windows(Protocol):
+    """The windows of one array ``(…, [band,] y, x)``."""
+
+    array: Array
+    bands: int
+    """How many bands it has; 1 where it has none."""
+
+    reader: str
+    """What reads it: ``shards`` or ``zarr``."""
+
+    def read(
+        self,
+        lead: Sequence[int],
+        corner: tuple[int, int],
+        out: NDArray[Any],
+        bands: NDArray[np.int64],
+    ) -> None:
+        """Fill ``out`` (bands, y, x); see `cubestore.shards.Shards.read`."""
+
+
+def windows(
+    group: str,
+    name: str,
+    document: Json,
+    *,
+    verify: Verify = "first",
+    committed: Callable[[str], bool] = lambda _: False,
+) -> Windows:
+    """Return the windows of an array of a group, by the quickest reader that can have them.
+
+    Args:
+        group: path or address of the group.
+        name: the array's.
+        document: its ``zarr.json``, as of one commit.
+        verify: when chunks are compared with their checksums; zarr always does it.
+        committed: whether a key was ever stored, asked where its file is not there.
+    """
+    array = Array.from_document(name, document)
+    if "://" not in group and Path(group).is_dir() and Shards.can_read(array, document):
+        return Shards(group, array, verify=verify, committed=committed)
+    return PlainWindows(group, array, document)
+
+
+class PlainWindows:
+    """Windows by zarr-python: from anywhere, of any chunks."""
+
+    reader = "zarr"
+
+    def __init__(self, group: str, array: Array, document: Mapping[str, Any]) -> None:
+        self.array = array
+        self.banded, _ = axes(array.dims)
+        self.bands = array.shape[-3] if self.banded else 1
+        store = FsspecStore.from_url(group) if "://" in group else LocalStore(group, read_only=True)
+        self._pixels = zarr.Array.from_dict(StorePath(store, array.name), dict(document))
+
+    def read(
+        self,
+        lead: Sequence[int],
+        corner: tuple[int, int],
+        out: NDArray[Any],
+        bands: NDArray[np.int64],
+    ) -> None:
+        """Fill ``out`` (bands, y, x); what lies beyond the array is nodata."""
+        inside = [
+            slice(max(0, c), max(0, min(c + n, s)))
+            for c, n, s in zip(corner, out.shape[1:], self.array.shape[-2:], strict=True)
+        ]
+        key: Any = (*lead, *([bands] if self.banded else []), *inside)
+        pixels = np.asarray(self._pixels.oindex[key]).reshape(len(bands), *map(_length, inside))
+        target = tuple(
+            slice(part.start - c, part.start - c + _length(part))
+            for part, c in zip(inside, corner, strict=True)
+        )
+        if pixels.shape != out.shape:
+            out[...] = self.array.fill
+        out[:, target[0], target[1]] = pixels
+
+
+def _length(part: slice) -> int:
+    return max(0, int(part.stop) - int(part.start))
