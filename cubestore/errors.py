@@ -5,11 +5,15 @@ CubestoreError
 ├── UnknownSensorError (KeyError)           a sensor id that nobody registered
 ├── UnknownTileError (KeyError)             a tile id that names no square of its grid
 ├── UnknownCubeError (KeyError)             the store has no such cube
+├── UnknownPatchSetError (KeyError)         the store has no such patch set
 ├── CubeExistsError (FileExistsError)       creating what is already there
 ├── FormatError (ValueError)                a cube of another format version, or no cube of ours
 ├── GridMismatchError (ValueError)          bounds or shapes that do not lie on the grid
 ├── MismatchError (ValueError)              bands, dtypes, shapes or variables that do not match
 ├── SlotError (ValueError)                  a slot that the cube cannot take
+├── QueryError (ValueError)                 a question to the chip index that cannot be understood
+├── NoIndexError (FileNotFoundError)        chips asked for of which there is no index
+├── LeakError (ValueError)                  chips of different splits that share ground
 ├── AdjustmentError (ValueError)            reflectance of which too little is known to adjust it
 ├── LockedError (TimeoutError)              another writer holds the cube
 ├── AbandonedError (RuntimeError)           a task whose build has ended
@@ -66,8 +70,12 @@ class UnknownCubeError(CubestoreError, KeyError):
     """The store has no cube of that tile and sensor."""
 
 
+class UnknownPatchSetError(CubestoreError, KeyError):
+    """The store has no patch set of that name."""
+
+
 class CubeExistsError(CubestoreError, FileExistsError):
-    """The cube or store to create is already there."""
+    """The cube, patch set or store to create is already there."""
 
 
 class FormatError(CubestoreError, ValueError):
@@ -84,6 +92,18 @@ class MismatchError(CubestoreError, ValueError):
 
 class SlotError(CubestoreError, ValueError):
     """The cube cannot take that slot."""
+
+
+class QueryError(CubestoreError, ValueError):
+    """The question to the chip index cannot be understood."""
+
+
+class NoIndexError(CubestoreError, FileNotFoundError):
+    """The store has no index of those chips."""
+
+
+class LeakError(CubestoreError, ValueError):
+    """Chips of different splits share ground, or lie nearer than was asked for."""
 
 
 class AdjustmentError(CubestoreError, ValueError):

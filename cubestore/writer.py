@@ -1,10 +1,10 @@
-"""What can be done to a cube, each a commit: append, fill, add a variable, fill a variable.
+"""What can be done to a cube, each a commit: append, fill, add a variable, fill it, describe.
 
 A :class:`Writer` holds the cube's lock. Blocks come from its :class:`Staging`, wherever they
-were encoded; the writer gives them their keys.
+were encoded; the writer gives them their keys. What it refuses stands in `refusals`.
 """
 
-import re
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cubestore import layout
+from cubestore import layout, refusals
 from cubestore.commit import Change, Committer, Staged
 from cubestore.encoding import STRING, Array, Json
-from cubestore.errors import DamagedError, MismatchError, SlotError
+from cubestore.errors import DamagedError
 from cubestore.records import Root
+from cubestore.refusals import Shard
 from cubestore.sensors import Sensor
 from cubestore.slot import Instant, Slot, iso, refuse_tokens, refuse_unfit_items
 from cubestore.staging import Staging, known
@@ -24,9 +25,6 @@ from cubestore.visible import COMPUTED
 
 ENDLESS = np.iinfo("int64").max
 """Length of an array that blocks are made for before their slots are committed."""
-
-Shard = tuple[int, int]
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class Writer:
@@ -91,8 +89,10 @@ class Writer:
         if not slots:
             return self.root
         first, blocks = self.slots, [block for block in staged if block]
-        self._refuse_unfit(slots)
-        self._refuse_unasked(blocks, {first + k: slot.shards for k, slot in enumerate(slots)})
+        items, replaced = self._column("item_id"), self._column("supersedes")
+        refusals.refuse_unfit(slots, items, replaced, self.asked)
+        asked = {first + k: slot.shards for k, slot in enumerate(slots)}
+        refusals.refuse_unasked(blocks, asked, self._layers())
         entries = [slot.coordinates() for slot in slots]
         for name in self._time_coordinates():
             changes = {first + k: entry[name] for k, entry in enumerate(entries)}
@@ -136,12 +136,13 @@ class Writer:
             SlotError: no such slot, a shard that was asked for before, or an item_id that leaves
                 out some of the slot's items.
         """
-        self._refuse_absent(slot)
-        self._refuse_fewer_items(slot, item_id)
+        refusals.refuse_absent(slot, self.slots)
+        if item_id is not None:
+            refusals.refuse_fewer_items(slot, item_id, self._column("item_id"))
         refuse_tokens(source_url or "")
         blocks = [block for block in staged if block]
-        self._refuse_unasked(blocks, {slot: shards})
-        self._refuse_asked(slot, shards)
+        refusals.refuse_unasked(blocks, {slot: shards}, self._layers())
+        refusals.refuse_asked(slot, shards, self.asked(slot))
         changes: dict[str, float | str | None] = {
             "clear_fraction": clear_fraction,
             "valid_fraction": valid_fraction,
@@ -175,7 +176,7 @@ class Writer:
         """
         axes = {name: _axis_values(values) for name, values in coordinates.items()}
         made = [_axis(name, values) for name, values in axes.items()]
-        self._refuse_taken([variable.name, *axes])
+        refusals.refuse_taken([variable.name, *axes], self.arrays)
         variable = self._fitted(variable, made)
         staging = replace(self.staging, arrays={array.name: array for array in made})
         blocks = [staging.write(a.name, (0,), axes[a.name]) for a in made]
@@ -198,36 +199,74 @@ class Writer:
         *,
         created: Instant | None = None,
     ) -> Root:
-        """Give slots of an added variable their values; from this commit on readers see them.
+        """Give slots of an added variable their values. See :meth:`fill_variables`."""
+        return self.fill_variables([name], slots, staged, created=created)
+
+    def fill_variables(
+        self,
+        names: Sequence[str],
+        slots: Mapping[int, int],
+        staged: Iterable[Staged | None],
+        *,
+        created: Instant | None = None,
+    ) -> Root:
+        """Give slots of added variables their values; from this commit on readers see them.
+
+        What belongs together, as an embedding and its loss, is seen together or not at all.
 
         Args:
-            name: the variable.
+            names: the variables.
             slots: index -> the commit of the pixels from which the values were computed.
             staged: the blocks. Without shards a block may replace one, if it keeps its values.
             created: for the record; None: now.
 
         Raises:
-            MismatchError: no such variable.
+            MismatchError: no such variable, or none at all.
             SlotError: no such slot, blocks of other slots or variables, or values that readers
                 have seen and that would change.
         """
         computed = self.root.attributes.get(COMPUTED, {})
-        array = known({n: self.arrays[n] for n in computed}, name)
+        added = {name: self.arrays[name] for name in computed}
+        arrays = {name: known(added, name) for name in names or [""]}
         for slot in slots:
-            self._refuse_absent(slot)
+            refusals.refuse_absent(slot, self.slots)
         blocks = [block for block in staged if block]
-        _refuse_strays(blocks, {f"{name}/c/{slot}/" for slot in slots})
-        self._refuse_changed(array, blocks)
+        refusals.refuse_strays(blocks, {f"{name}/c/{slot}/" for name in arrays for slot in slots})
+        of = {n: [b for b in blocks if b.key.startswith(f"{n}/c/")] for n in arrays}
+        for name, array in arrays.items():
+            refusals.refuse_changed(self._committer.group, array, of[name])
         slots = {int(slot): int(commit) for slot, commit in slots.items()}
-        runs = _merged(computed[name], slots)
+        runs = {name: _merged(computed[name], slots) for name in arrays}
+        what: Json = {"variable": names[0]} if len(names) == 1 else {"variables": list(arrays)}
         return self._commit(
             "fill variable",
             blocks,
-            {"variable": name, "slots": [[s, c] for s, c in sorted(slots.items())]},
-            attributes={**self.root.attributes, COMPUTED: {**computed, name: runs}},
-            replaces=frozenset() if array.shards else frozenset(b.key for b in blocks),
+            {**what, "slots": [[s, c] for s, c in sorted(slots.items())]},
+            attributes={**self.root.attributes, COMPUTED: {**computed, **runs}},
+            replaces=frozenset(b.key for n, a in arrays.items() if not a.shards for b in of[n]),
             created=created,
         )
+
+    def describe(self, attributes: Mapping[str, Any], *, created: Instant | None = None) -> Root:
+        """Change attributes of the group that tell of the cube, such as its statistics.
+
+        Args:
+            attributes: name, with ``cubestore:`` in front -> JSON; None takes the attribute away.
+            created: for the record; None: now.
+
+        Returns:
+            The committed state; the same as before where nothing would change.
+
+        Raises:
+            MismatchError: names that are not the describer's, or values that are no JSON.
+        """
+        refusals.refuse_attributes(attributes)
+        asked = {**self.root.attributes, **json.loads(json.dumps(dict(attributes)))}
+        described = {name: value for name, value in asked.items() if value is not None}
+        if described == self.root.attributes:
+            return self.root
+        told = {"attributes": sorted(attributes)}
+        return self._commit("describe", [], told, attributes=described, created=created)
 
     def _commit(
         self,
@@ -316,145 +355,18 @@ class Writer:
             : self.slots
         ]
 
-    def _refuse_unfit(self, slots: Sequence[Slot]) -> None:
-        there = {item: slot for slot, item in enumerate(self._column("item_id"))}
-        replaced = set(self._column("supersedes"))
-        for index, slot in enumerate(slots, self.slots):
-            if slot.item_id in there:
-                raise SlotError(
-                    f"The cube already has {slot.item_id}",
-                    expected="a scene that it lacks",
-                    remedy="fill the shards that it lacks, or supersede it under another id",
-                )
-            if slot.supersedes:
-                older = there.get(slot.supersedes)
-                if older is None or slot.supersedes in replaced:
-                    state = "not in the cube" if older is None else "superseded"
-                    raise SlotError(
-                        f"{slot.item_id} supersedes {slot.supersedes}, which is {state}",
-                        expected="the newest slot of that scene",
-                        remedy="see `cubestore info` for the cube's slots",
-                    )
-                new = older >= self.slots
-                asked = set(slots[older - self.slots].shards) if new else self.asked(older)
-                _refuse_hiding(slot, asked)
-            there[slot.item_id] = index
-            replaced.add(slot.supersedes)
-
-    def _refuse_absent(self, slot: int) -> None:
-        if not 0 <= slot < self.slots:
-            raise SlotError(
-                f"Slot {slot}", expected=f"0 to {self.slots - 1}", remedy="append it first"
-            )
-
-    def _refuse_unasked(
-        self, staged: Sequence[Staged], asked: Mapping[int, Sequence[Shard]]
-    ) -> None:
-        rows, columns = self.arrays[self.sensor.pixels.name].blocks()[-2:]
-        beyond = [s for a in asked.values() for s in a if not (s[0] < rows and s[1] < columns)]
-        if beyond or any(n < 0 for a in asked.values() for s in a for n in s):
-            raise SlotError(
-                f"Shards {beyond or list(asked.values())}",
-                expected=f"(row, column) from (0, 0) to ({rows - 1}, {columns - 1})",
-                remedy="widen the area to whole shards of the tile",
-            )
+    def _layers(self) -> list[Array]:
+        """Return the arrays that hold pixels, in shards."""
         computed = self.root.attributes.get(COMPUTED, {})
-        layers = [n for n, a in self.arrays.items() if a.shards and n not in computed]
-        pixels = self.sensor.pixels.name
-        allowed = {
-            "/".join([name, "c", str(slot), *(["0"] if name == pixels else []), f"{y}/{x}"])
-            for name in layers
-            for slot, shards in asked.items()
-            for y, x in shards
-        }
-        strays = sorted(block.key for block in staged if block.key not in allowed)
-        if strays:
-            raise SlotError(
-                f"Blocks of {', '.join(strays)}",
-                expected="blocks of the slots and shards that are written",
-                remedy="list every shard that was asked for",
-            )
-
-    def _refuse_fewer_items(self, slot: int, item_id: str | None) -> None:
-        """Refuse another name for a slot than its own with more items behind it."""
-        if item_id is None:
-            return
-        there = self._column("item_id")
-        mine, others = there[slot], there[:slot] + there[slot + 1 :]
-        if set(mine.split()) <= set(item_id.split()) and item_id not in others:
-            return
-        raise SlotError(
-            f"Slot {slot} of {mine} is to be called {item_id}",
-            expected="all of its items, and more",
-            remedy="append another slot for other items",
-        )
-
-    def _refuse_asked(self, slot: int, shards: Sequence[Shard]) -> None:
-        twice = sorted(self.asked(slot) & set(shards))
-        if twice:
-            raise SlotError(
-                f"Slot {slot} was asked for shard {twice[0]} before",
-                expected="shards that the slot lacks",
-                remedy="append a slot that supersedes this one",
-            )
-
-    def _refuse_changed(self, array: Array, staged: Sequence[Staged]) -> None:
-        """Refuse blocks that change a value which readers have seen; nodata may become one."""
-        for block in staged:
-            path = self._committer.group / block.key
-            if array.shards or not path.exists():
-                continue
-            old = array.decode_chunk(path.read_bytes(), block.key)
-            new = array.decode_chunk(block.path.read_bytes(), block.key)
-            missing = np.isnan(old) if old.dtype.kind == "f" else old == array.fill
-            if not np.array_equal(old[~missing], new[~missing]):
-                raise SlotError(
-                    f"{block.key} would change values that readers have seen",
-                    expected="the same values, and more of them",
-                    remedy="give the second set a variable of another name",
-                )
-
-    def _refuse_taken(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name in self.arrays or names.count(name) > 1 or not _NAME.fullmatch(name):
-                raise MismatchError(
-                    f"A variable called {name!r}",
-                    expected="a new name of letters, digits and _",
-                    remedy=f"choose another; the cube has {', '.join(self.arrays)}",
-                )
+        return [a for n, a in self.arrays.items() if a.shards and n not in computed]
 
     def _fitted(self, variable: Array, axes: Sequence[Array]) -> Array:
         """Return an added variable with the cube's length and what CF asks for."""
-        if variable.dims[:1] != ("time",) or variable.block[0] != 1 or len(variable.dims) == 1:
-            raise MismatchError(
-                f"{variable.name} on {variable.dims} in blocks of {variable.block}",
-                expected="time first, then other dims, and one slot in a block",
-                remedy="cut it so that every slot can be filled by itself",
-            )
-        variable = variable.sized("time", self.slots)
-        sizes: dict[str, int] = {}
-        for array in (*self.arrays.values(), *axes):
-            sizes |= dict(zip(array.dims, array.shape, strict=True))
-        for dim, size in zip(variable.dims, variable.shape, strict=True):
-            if sizes.get(dim, size) != size:
-                raise MismatchError(
-                    f"{variable.name}: {dim} has {size}",
-                    expected=f"{sizes[dim]}, as in the cube",
-                    remedy="another size needs a dim of another name",
-                )
+        if variable.dims[:1] == ("time",):
+            variable = variable.sized("time", self.slots)
+        refusals.refuse_misfit(variable, (*self.arrays.values(), *axes))
         listed = {"coordinates": layout.coordinates_attribute(self.sensor, variable.dims)}
         return replace(variable, attributes={**listed, **variable.attributes})
-
-
-def _refuse_hiding(slot: Slot, asked: set[Shard]) -> None:
-    """A superseded slot is hidden whole, so the newer must have been asked for all of it."""
-    hidden = sorted(asked - set(slot.shards))
-    if hidden:
-        raise SlotError(
-            f"{slot.item_id} supersedes {slot.supersedes} without its shard {hidden[0]}",
-            expected=f"all shards of the older slot: {sorted(asked)}",
-            remedy="read them of the newer scene too",
-        )
 
 
 def _axis(name: str, values: np.ndarray[Any, Any]) -> Array:
@@ -496,16 +408,6 @@ def _told(index: int, slot: Slot) -> Json:
         "shards": _listed(slot.shards),
         "items": [dict(item) for item in slot.items],
     }
-
-
-def _refuse_strays(staged: Sequence[Staged], prefixes: set[str]) -> None:
-    for block in staged:
-        if not block.key.startswith(tuple(prefixes)):
-            raise SlotError(
-                f"A block of {block.key}",
-                expected=f"blocks under {', '.join(sorted(prefixes))}",
-                remedy="list every slot that is filled",
-            )
 
 
 def _merged(runs: Sequence[Sequence[int]], slots: Mapping[int, int]) -> list[list[int]]:
