@@ -1,0 +1,151 @@
+"""The verbs ``index`` and ``export chips``: which chips there are, and chips for other software."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from cubestore.index.build import index_store
+from cubestore.index.stacchip import export_chips
+from cubestore_pipelines.cli.building import Words
+from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
+
+Compat = Literal["stacchip"] | None
+
+export = App(
+    name="export",
+    help="""Write what a store holds for other software.
+
+    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1""",
+    help_format="plaintext",
+)
+
+
+def index(
+    store: Path,
+    /,
+    *,
+    sensor: Words = (),
+    tile: Words = (),
+    chip_size: int = 256,
+    compat: Compat = None,
+    workers: int | None = None,
+    json: Json = False,
+) -> None:
+    """Bring the chip index up to date: cloud, nodata and land cover of every chip, GeoParquet.
+
+    A second run reads nothing but the ends of its files; of cubes that have grown only the new
+    slots are counted. Any engine reads STORE/index/chips/*.parquet.
+
+    Example: cubestore index STORE --sensor sentinel-2-l2a --chip-size 256
+
+    Args:
+        store: path of the store.
+        sensor: only cubes of this sensor; repeatable.
+        tile: only cubes of this tile; repeatable.
+        chip_size: pixels along a chip's side.
+        compat: stacchip: count as stacchip did, with each product's own mask.
+        workers: threads; one a processor.
+        json: print one JSON object.
+    """
+    done = index_store(
+        store,
+        sensors=sensor or None,
+        tiles=tile or None,
+        chip_size=chip_size,
+        compat=compat or "",
+        workers=workers,
+        progress=_Progress(plain_console(stderr=True)),
+    )
+    if json:
+        show_json({"store": str(store), "files": [asdict(one) for one in done]})
+        return
+    columns = ("tile", "sensor", "chip_size", "chips", "counted", "kept", "state")
+    show_table(columns, [[getattr(one, name) for name in columns] for one in done])
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Tells how the counting of a cube goes on: a line that is written over on a terminal."""
+
+    console: Console
+
+    def __call__(self, tile: str, sensor: str, done: int, total: int) -> None:
+        if self.console.is_terminal or done == total:
+            end = "\n" if done == total else "\r"
+            self.console.print(f"{tile} {sensor}: {done} of {total} slots counted", end=end)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which chips."""
+
+    sensor: Words = ()
+    """A sensor's id; repeatable."""
+
+    tile: Words = ()
+    """A tile's id; repeatable."""
+
+    bbox: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None
+    """West, south, east and north in degrees; west > east crosses the antimeridian."""
+
+    datetime: str = ""
+    """A/B in UTC, each a year, month, day, moment or .. for open."""
+
+    max_cloud: float | None = None
+    """The part of a chip that may be cloud, 0 to 1."""
+
+    max_nodata: float | None = None
+    """The part of a chip that may be nodata, 0 to 1."""
+
+    split: Words = ()
+    """A split; repeatable."""
+
+    chip_size: int | None = None
+    """Pixels; needed where the index has several sizes."""
+
+    where: str = ""
+    """A condition on columns: "class_built > 0.2 and platform == 'sentinel-2a'"."""
+
+    def asked(self) -> dict[str, Any]:
+        """Return what was asked for."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in told.items() if value not in {None, "", ()}}
+
+
+@export.command
+def chips(
+    store: str,
+    directory: Path,
+    /,
+    question: Question | None = None,
+    *,
+    pixels: bool = False,
+    compat: Compat = None,
+    json: Json = False,
+) -> None:
+    """Write chips as stacchip's indexes, and their pixels as its training files.
+
+    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1 --pixels
+
+    Args:
+        store: path or address of a store that is indexed.
+        directory: where to write.
+        question: which chips.
+        pixels: write training files too, 128 chips each.
+        compat: stacchip: write longitude and latitude into them as stacchip does, swapped.
+        json: print one JSON object.
+    """
+    asked = (question or Question()).asked()
+    told = export_chips(store, directory, pixels=pixels, compat=compat or "", **asked)
+    if json:
+        show_json(asdict(told))
+        return
+    rows = [
+        [platform, count, told.chips[platform], told.pixels.get(platform, 0)]
+        for platform, count in told.items.items()
+    ]
+    show_table(("platform", "items", "chips", "with_pixels"), rows)
