@@ -20,6 +20,7 @@ from cubestore.errors import (
     UnknownTileError,
 )
 from cubestore.mosaic import Resampling
+from cubestore.patches import PATCHES, PatchDescription, PatchSet, PatchWriter, create
 from cubestore.reader import read
 from cubestore.records import COMMIT, METADATA, dump
 from cubestore.sensors import SENSORS
@@ -128,10 +129,58 @@ class Store:
         """Open several sensors' cubes of a tile on one grid, lazily: `cubestore.align.align`."""
         return align.align(self, tile, sensors, gsd, window, resampling=resampling, chunks=chunks)
 
+    def patch_sets(self) -> list[str]:
+        """Return the ``DATASET/PART`` of every patch set, sorted."""
+        if "://" not in self.path:
+            return sorted(_local_patches(self.path))
+        files, root = fsspec.url_to_fs(self.path)
+        found = files.glob(f"{root}/{PATCHES}/*/*/{METADATA}")
+        return sorted("/".join(path.split("/")[-3:-1]) for path in found)
+
+    def patches(self, name: str) -> PatchSet:
+        """Return a patch set of the store.
+
+        Raises:
+            UnknownPatchSetError: the store has no such patch set.
+            FormatError: it is of another format.
+        """
+        found = PatchSet(self.path, name)
+        found.root()
+        return found
+
+    @contextlib.contextmanager
+    def create_patches(
+        self,
+        description: PatchDescription,
+        *,
+        created: Instant | None = None,
+        wait: float = WAIT,
+    ) -> Iterator[PatchWriter]:
+        """Write a patch set; it is there, whole, when the block ends without an error.
+
+        Args:
+            description: what it holds.
+            created: for the record; None: now.
+            wait: seconds to wait for another writer of this set.
+
+        Raises:
+            CubeExistsError: it is there already.
+            LockedError: another writer still wrote it after ``wait``.
+            NotWritableError: the disk is read-only or full.
+        """
+        made = PatchSet(self.path, description.name)
+        with create(made.control, description, created, wait) as writer:
+            yield writer
+        with disk.writable(Path(self.path)):
+            for group in (Path(made.path).parent.parent, Path(made.path).parent):
+                _mark(group, GROUP)
+
     def verify(self) -> Iterator[Report]:
-        """Compare every cube with its commit records. See :meth:`Cube.verify`."""
+        """Compare every cube and patch set with its records. See :meth:`Cube.verify`."""
         for tile, sensor in sorted({*self.cubes(), *_controlled(self.path)}):
             yield cube_at(self.path, tile, sensor).verify()
+        for name in sorted({*self.patch_sets(), *_controlled_patches(self.path)}):
+            yield PatchSet(self.path, name).verify()
 
 
 def create_store(path: str | os.PathLike[str]) -> Store:
@@ -238,6 +287,20 @@ def _controlled(path: str) -> Iterator[tuple[str, str]]:
         *_, tile, _, sensor, _, _ = control.parts
         if _is_cube(tile, sensor):
             yield tile, sensor
+
+
+def _local_patches(path: str) -> Iterator[str]:
+    for dataset in _directories(f"{path}/{PATCHES}"):
+        for part in _directories(dataset.path):
+            if Path(part.path, METADATA).exists():
+                yield f"{dataset.name}/{part.name}"
+
+
+def _controlled_patches(path: str) -> Iterator[str]:
+    """Yield what was ever written, and what is being written or was cut short."""
+    for left in ("commits/0000000.json", "staging/*"):
+        for entry in Path(path, PATCHES, layout.CONTROL).glob(f"*/*/{left}"):
+            yield "/".join(entry.parts[-4:-2])
 
 
 def _directories(path: str) -> list["os.DirEntry[str]"]:
