@@ -17,17 +17,22 @@ is a new slot that supersedes the old. Every byte is vouched for by a commit rec
 
 Sensors stand in ``sensors/``, a module per instrument; tiles in ``grids/``; bytes in ``layout``
 and ``encoding``; the protocol in ``commit``. Several sensors come onto one grid in ``align``, and
-reflectance is adjusted in ``adjust``, both when it is read.
+reflectance is adjusted in ``adjust``, both when it is read. Vectors that a model made of chips lie
+in the cubes (``embeddings``); data sets that come as patches lie beside them (``patches``).
 """
 
-from cubestore import adjust, align
+from cubestore import adjust, align, embeddings, splits
+from cubestore.batches import Batches, Loading, batches, xbatcher_generator
 from cubestore.cube import Cube
 from cubestore.encoding import Array
 from cubestore.errors import CubestoreError
 from cubestore.grids import Tile, tile
+from cubestore.index import Indexed, chips, index_store
+from cubestore.patches import PatchDescription, PatchSet, PatchWriter, Pixels
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
 from cubestore.slot import Slot
 from cubestore.staging import Staging
+from cubestore.stats import Statistics, norms, stats
 from cubestore.store import Store, create_store, open_store, open_tile
 from cubestore.verify import Finding, Report
 from cubestore.writer import Writer
@@ -36,21 +41,37 @@ __all__ = [
     "SENSORS",
     "Array",
     "Band",
+    "Batches",
     "Cube",
     "CubestoreError",
     "Finding",
+    "Indexed",
+    "Loading",
+    "PatchDescription",
+    "PatchSet",
+    "PatchWriter",
+    "Pixels",
     "Report",
     "Sensor",
     "Slot",
     "Staging",
+    "Statistics",
     "Store",
     "Tile",
     "Writer",
     "adjust",
     "align",
+    "batches",
+    "chips",
     "create_store",
+    "embeddings",
+    "index_store",
+    "norms",
     "open_store",
     "open_tile",
     "sensor",
+    "splits",
+    "stats",
     "tile",
+    "xbatcher_generator",
 ]

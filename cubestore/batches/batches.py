@@ -1,0 +1,271 @@
+"""Batches of chips for training: shuffled, replayable, at the speed of the disk.
+
+    for batch in cubestore.batches("STORE", sensor="sentinel-2-l2a", batch_size=32):
+        batch["pixels"]                 # (32, bands, 256, 256), as stored, in a buffer used again
+
+An epoch is a list of batches that the seed alone decides (`cubestore.batches.order`). Each is
+filled by threads, a few batches ahead, into buffers that were made once; what a batch holds is
+therefore good until the next is asked for. Pixels stay the integers that are stored.
+"""
+
+import hashlib
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from cubestore.batches.augment import crop_corners, turns
+from cubestore.batches.draws import draws
+from cubestore.batches.filling import Filler, Key, Want
+from cubestore.batches.loading import Loading
+from cubestore.batches.opening import cube_stream, patch_stream
+from cubestore.batches.order import Epoch, Order, Share, Turn
+from cubestore.batches.streams import Stream
+from cubestore.errors import CubestoreError, MismatchError
+from cubestore.store import Store, open_store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Batch = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+def batches(
+    store: Store | str | os.PathLike[str],
+    *,
+    sensor: str | Sequence[str],
+    chips: "pa.Table | None" = None,
+    patches: str = "",
+    rank: int = 0,
+    ranks: int = 1,
+    **options: Any,  # noqa: ANN401 - of Loading, and of a question to the index
+) -> "Batches":
+    """Return the batches of a store.
+
+    Chips come from the chip index, if the store has one of their size, or ``chips``, or a question
+    asks for it; else every window of every slot is one that has a shard there.
+
+    Args:
+        store: a store, or the path or address of one.
+        sensor: one or several ids; each batch is of one. Of a patch set: variables.
+        chips: rows of the index, such as `cubestore.index.scan` returns; with a column ``repeats``
+            each comes so often in an epoch.
+        patches: take the chips of this patch set instead.
+        rank: of this process, where several share an epoch.
+        ranks: how many they are.
+        options: fields of :class:`cubestore.Loading`; and, as in :func:`cubestore.chips`, ``tile``,
+            ``bbox``, ``datetime``, ``max_cloud``, ``max_nodata``, ``split``, ``where``.
+
+    Returns:
+        An iterable of dicts, an epoch each time: ``pixels`` ``(batch, [date,] band, y, x)`` as
+        stored, ``valid`` ``(batch, [date,] y, x)``, ``time`` and ``latlon`` as Clay encodes them,
+        ``gsd`` in metres, ``wavelengths`` in micrometres, ``platform``, ``chipid`` and others; one
+        dict more for each sensor ``beside``. The arrays are filled again for later batches.
+
+    Raises:
+        MismatchError: options that cannot be, or sources that do not go together.
+        NoIndexError: a question, and no index that could answer it.
+    """
+    fields = set(Loading.__dataclass_fields__)
+    chosen: dict[str, Any] = {k: _tuple(v) for k, v in options.items() if k in fields}
+    loading = Loading(**chosen)
+    question = {name: value for name, value in options.items() if name not in fields}
+    sensors = [sensor] if isinstance(sensor, str) else list(sensor)
+    opened = store if isinstance(store, Store) else open_store(store)
+    if patches:
+        streams = [patch_stream(opened, patches, name, loading, **question) for name in sensors]
+    else:
+        streams = [cube_stream(opened, name, loading, chips, question) for name in sensors]
+    return Batches(streams, loading, rank=rank, ranks=ranks)
+
+
+class Batches:
+    """The batches of a store, epoch after epoch: each iteration is one, in an order of its own.
+
+    An iteration that is left early is begun again by the next. Nothing is read or started before
+    the first batch is asked for, and it can be sent to other processes.
+    """
+
+    def __init__(
+        self, streams: Sequence[Stream], loading: Loading, *, rank: int = 0, ranks: int = 1
+    ) -> None:
+        """See :func:`cubestore.batches`."""
+        self.streams, self.loading = tuple(streams), loading
+        self.share = Share(rank, ranks)
+        self.epoch, self.position, self._resume = 0, 0, 0
+        self.failures: list[tuple[str, str]] = []
+        """Chips that could not be read and were left out, each with the reason."""
+
+    def __len__(self) -> int:
+        """Return how many batches an epoch has for this rank."""
+        return len(self.share.takes(0, self._batches(self._epoch(self.epoch))))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield an epoch, or what is left of it; the arrays are used again for a later batch."""
+        self.position, self._resume = self._resume, 0
+        for batch in self.of(self.share, self.position):
+            self.position = (batch["number"] - self.share.rank) // self.share.ranks + 1
+            yield batch
+        self.epoch, self.position = self.epoch + 1, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch: the same number is the same order, whoever runs it."""
+        self.epoch, self.position, self._resume = epoch, 0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where this is: behind the last batch that was asked for."""
+        return {"epoch": self.epoch, "position": self.position, "chips": self.fingerprint()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another was.
+
+        Raises:
+            MismatchError: it went through other chips, or in another order.
+        """
+        if state["chips"] != self.fingerprint():
+            raise MismatchError(
+                "The saved position is of other chips, or of another order",
+                expected="the same store, chips, seed and batch size",
+                remedy="use the options of then; an index or a store that has grown is another",
+            )
+        self.set_epoch(int(state["epoch"]))
+        self.position = self._resume = int(state["position"])
+
+    def fingerprint(self) -> str:
+        """Return a digest of which chips there are and of what decides their order."""
+        told = hashlib.sha256(repr(self.loading.ordering()).encode())
+        for stream in self.streams:
+            told.update(stream.fingerprint())
+        return told.hexdigest()
+
+    def of(self, share: Share, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches that somebody takes of the epoch, of its rank from the ``start``-th on.
+
+        A batch of which nothing could be read is left out too.
+        """
+        epoch = self._epoch(self.epoch)
+        turns = (epoch.batch(n) for n in share.takes(start, self._batches(epoch)))
+        fillers = [stream.filler(self.loading) for stream in self.streams]
+        threads = self.loading.threads or len(os.sched_getaffinity(0))
+        with _Pipeline(self, fillers, threads) as pipeline:
+            yield from pipeline.run(turns)
+
+    def _epoch(self, number: int) -> Epoch:
+        one, key = self.loading, (self.loading.seed, number)
+        most = max((stream.count for stream in self.streams), default=0)
+        orders = [
+            Order(
+                stream.selection.sizes,
+                seed=(*key, k),
+                shuffle=one.shuffle,
+                together=one.together,
+                length=most if one.balance and stream.count else None,
+            )
+            for k, stream in enumerate(self.streams)
+        ]
+        return Epoch(orders, one.chips, seed=key, shuffle=one.shuffle, drop_last=one.drop_last)
+
+    def _batches(self, epoch: Epoch) -> int:
+        """Return how many batches the ranks have together: the same each, if the last go."""
+        count = len(epoch)
+        return count - count % self.share.ranks if self.loading.drop_last else count
+
+    def want(self, turn: Turn) -> Want:
+        """Return the chips of a batch, with what is drawn for each."""
+        one, stream = self.loading, self.streams[turn.stream]
+        positions = turn.first + np.arange(len(turn.blocks))
+        key = (one.seed, self.epoch, turn.stream)
+        chips = stream.selection.chips(turn.blocks, turn.indexes)
+        slots = stream.slots(turn, chips, one, draws(key, positions))
+        drawn = draws(key, (positions[:, None] * one.crops + np.arange(one.crops)).ravel())
+        return Want(
+            chips=chips,
+            slots=slots,
+            corners=crop_corners(drawn, (one.chip_size,) * 2, one.crop or one.chip_size),
+            turns=turns(drawn, flips=one.flips, rotations=one.rotations),
+        )
+
+
+class _Pipeline:
+    """Threads that fill the next batches while one is looked at."""
+
+    def __init__(self, batches: Batches, fillers: Sequence[Filler], threads: int) -> None:
+        self._batches, self._fillers = batches, fillers
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cubestore")
+        self._threads = threads
+        self._ring: dict[tuple[int, int], dict[Key, Any]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def run(self, turns: Iterator[Turn]) -> Iterator[Batch]:
+        pending: deque[tuple[Turn, Want, dict[Key, Any], list[Future[list[_Failed]]]]] = deque()
+        ahead = self._batches.loading.ahead
+        for number, turn in enumerate(turns):
+            pending.append(self._begun(turn, number % (ahead + 1)))
+            if len(pending) > ahead:
+                yield from self._finished(*pending.popleft())
+        while pending:
+            yield from self._finished(*pending.popleft())
+
+    def _begun(
+        self, turn: Turn, place: int
+    ) -> tuple[Turn, Want, dict[Key, Any], list[Future[list["_Failed"]]]]:
+        filler, want = self._fillers[turn.stream], self._batches.want(turn)
+        key = turn.stream, place
+        if key not in self._ring:
+            self._ring[key] = filler.buffer(self._batches.loading.chips)
+        parts = np.array_split(np.arange(len(turn.blocks)), self._threads)
+        tasks = [
+            self._pool.submit(self._fill, filler, want, self._ring[key], part.tolist())
+            for part in parts
+            if len(part)
+        ]
+        return turn, want, self._ring[key], tasks
+
+    def _fill(
+        self, filler: Filler, want: Want, arrays: Mapping[Key, Any], numbers: Sequence[int]
+    ) -> list["_Failed"]:
+        failed: list[_Failed] = []
+        for number in numbers:
+            try:
+                filler.fill(want, arrays, number)
+            except (CubestoreError, OSError) as error:
+                if self._batches.loading.on_error == "raise":
+                    raise
+                failed.append((number, error))
+        return failed
+
+    def _finished(
+        self,
+        turn: Turn,
+        want: Want,
+        arrays: Mapping[Key, Any],
+        tasks: Sequence[Future[list["_Failed"]]],
+    ) -> Iterator[Batch]:
+        failed = dict(one for task in tasks for one in task.result())
+        kept = [n for n in range(len(turn.blocks)) if n not in failed]
+        stream = self._batches.streams[turn.stream]
+        for number, error in failed.items():
+            name = stream.chip_id(want.chips, number)
+            self._batches.failures.append((name, str(error)))
+            log.warning("left out %s: %s", name, error)
+        if kept:
+            told = stream.batch(want, arrays, kept, self._batches.loading)
+            yield {"number": turn.number, **told}
+
+
+_Failed = tuple[int, Exception]
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
