@@ -24,6 +24,9 @@ class Windows(Protocol):
     bands: int
     """How many bands it has; 1 where it has none."""
 
+    lead: int
+    """How many dims come before those: labels of a patch have no season."""
+
     reader: str
     """What reads it: ``shards`` or ``zarr``."""
 
@@ -67,7 +70,7 @@ class PlainWindows:
 
     def __init__(self, group: str, array: Array, document: Mapping[str, Any]) -> None:
         self.array = array
-        self.banded, _ = axes(array.dims)
+        self.banded, self.lead = axes(array.dims)
         self.bands = array.shape[-3] if self.banded else 1
         store = FsspecStore.from_url(group) if "://" in group else LocalStore(group, read_only=True)
         self._pixels = zarr.Array.from_dict(StorePath(store, array.name), dict(document))

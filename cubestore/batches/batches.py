@@ -108,11 +108,19 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield an epoch, or what is left of it; the arrays are used again for a later batch."""
-        self.position, self._resume = self._resume, 0
-        for batch in self.of(self.share, self.position):
-            self.position = (batch["number"] - self.share.rank) // self.share.ranks + 1
+        epoch, start = self.epoch, self._resume
+        self.set_epoch(epoch)
+        self.position = start
+        for batch in self.of(self.share, start):
+            self.passed(batch)
             yield batch
-        self.epoch, self.position = self.epoch + 1, 0
+        self.set_epoch(epoch + 1)
+
+    def passed(self, batch: Mapping[str, Any]) -> None:
+        """Note that a batch was asked for: behind the last one, this is at the next epoch."""
+        self.position = self.share.passed(batch["number"])
+        if self.position == len(self):
+            self.set_epoch(self.epoch + 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch: the same number is the same order, whoever runs it."""
@@ -149,12 +157,13 @@ class Batches:
 
         A batch of which nothing could be read is left out too.
         """
-        epoch = self._epoch(self.epoch)
+        epoch, number = self._epoch(self.epoch), self.epoch
         turns = (epoch.batch(n) for n in share.takes(start, self._batches(epoch)))
+        wants = ((turn, self._want(turn, number)) for turn in turns)
         fillers = [stream.filler(self.loading) for stream in self.streams]
         threads = self.loading.threads or len(os.sched_getaffinity(0))
         with _Pipeline(self, fillers, threads) as pipeline:
-            yield from pipeline.run(turns)
+            yield from pipeline.run(wants)
 
     def _epoch(self, number: int) -> Epoch:
         one, key = self.loading, (self.loading.seed, number)
@@ -176,11 +185,11 @@ class Batches:
         count = len(epoch)
         return count - count % self.share.ranks if self.loading.drop_last else count
 
-    def want(self, turn: Turn) -> Want:
+    def _want(self, turn: Turn, epoch: int) -> Want:
         """Return the chips of a batch, with what is drawn for each."""
         one, stream = self.loading, self.streams[turn.stream]
         positions = turn.first + np.arange(len(turn.blocks))
-        key = (one.seed, self.epoch, turn.stream)
+        key = (one.seed, epoch, turn.stream)
         chips = stream.selection.chips(turn.blocks, turn.indexes)
         slots = stream.slots(turn, chips, one, draws(key, positions))
         drawn = draws(key, (positions[:, None] * one.crops + np.arange(one.crops)).ravel())
@@ -207,21 +216,20 @@ class _Pipeline:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def run(self, turns: Iterator[Turn]) -> Iterator[Batch]:
+    def run(self, wants: Iterator[tuple[Turn, Want]]) -> Iterator[Batch]:
         pending: deque[tuple[Turn, Want, dict[Key, Any], list[Future[list[_Failed]]]]] = deque()
         ahead = self._batches.loading.ahead
-        for number, turn in enumerate(turns):
-            pending.append(self._begun(turn, number % (ahead + 1)))
+        for number, (turn, want) in enumerate(wants):
+            pending.append(self._begun(turn, want, number % (ahead + 1)))
             if len(pending) > ahead:
                 yield from self._finished(*pending.popleft())
         while pending:
             yield from self._finished(*pending.popleft())
 
     def _begun(
-        self, turn: Turn, place: int
+        self, turn: Turn, want: Want, place: int
     ) -> tuple[Turn, Want, dict[Key, Any], list[Future[list["_Failed"]]]]:
-        filler, want = self._fillers[turn.stream], self._batches.want(turn)
-        key = turn.stream, place
+        filler, key = self._fillers[turn.stream], (turn.stream, place)
         if key not in self._ring:
             self._ring[key] = filler.buffer(self._batches.loading.chips)
         parts = np.array_split(np.arange(len(turn.blocks)), self._threads)

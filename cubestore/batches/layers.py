@@ -45,7 +45,8 @@ class Reading:
             out[...] = self.windows.array.fill
             return
         row, column = (round(c * self.scale + s) for c, s in zip(corner, self.shift, strict=True))
-        self.windows.read(self.source.lead(taken), (row, column), out, self.bands)
+        lead = self.source.lead(taken)[: self.windows.lead]
+        self.windows.read(lead, (row, column), out, self.bands)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

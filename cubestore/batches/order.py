@@ -131,6 +131,10 @@ class Share:
         first = self.rank + self.ranks * (start + self.worker)
         return range(first, batches, self.ranks * self.workers)
 
+    def passed(self, number: int) -> int:
+        """Return how many batches of its rank there are up to one of them, with that."""
+        return (number - self.rank) // self.ranks + 1
+
 
 class Epoch:
     """All batches of one epoch: each of one stream, streams in a random order."""

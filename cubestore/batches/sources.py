@@ -292,7 +292,8 @@ class PatchSource:
 
     def split(self) -> NDArray[np.str_]:
         """Return the split of each slot, as published."""
-        return np.repeat(self._known.split.values.astype(str), max(1, self._seasons))
+        splits = np.array([str(split) for split in self._known.split.values], np.str_)
+        return np.repeat(splits, max(1, self._seasons))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files to the process that opened them."""

@@ -77,13 +77,16 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield an epoch, or what is left of it."""
-        self.position, self._resume = self._resume, 0
-        self.dataset.begin(self.epoch, self.position)
+        epoch, start = self.epoch, self._resume
+        self.set_epoch(epoch)
+        self.position = start
+        self.dataset.begin(epoch, start)
         for batch in self._loader:
-            share = self.dataset.batches.share
-            self.position = (batch["number"] - share.rank) // share.ranks + 1
+            self.position = self.dataset.batches.share.passed(batch["number"])
+            if self.position == len(self):
+                self.set_epoch(epoch + 1)
             yield batch
-        self.set_epoch(self.epoch + 1)
+        self.set_epoch(epoch + 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch: the same number is the same order, with any number of workers."""

@@ -1,0 +1,186 @@
+"""Batches of chips that were asked for, and of several sensors on the same ground."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import cubestore
+from cubestore import embeddings, splits
+from cubestore.cloud import CLOUD_CLASS
+from cubestore.errors import GridMismatchError, UnknownCubeError
+from cubestore.index import scan
+
+TILE = "31UDQ"
+OPTICAL, RADAR, COVER, LANDSAT, NAIP = (
+    "sentinel-2-l2a",
+    "sentinel-1-rtc",
+    "esa-worldcover",
+    "landsat-c2-l2",
+    "naip",
+)
+SHARD = 2048
+
+
+def ground(cube, origin, size):
+    """Pixels that tell where they lie: hectometres from the tile's corner, down and right."""
+    box = cubestore.tile(cube.tile.id).bounds
+    grid = xr.open_zarr(cube.path, chunks=None)
+    y = grid.y.values[origin[0] : origin[0] + size]
+    x = grid.x.values[origin[1] : origin[1] + size]
+    down, right = (box.top - y) / 100, (x - box.left) / 100
+    down, right = np.meshgrid(np.floor(down), np.floor(right), indexing="ij")
+    return down, right
+
+
+def append(cube, time, item, *, origin=(0, 0), size=SHARD, clouds=0):
+    """Append a slot whose first two bands tell the ground, and whose clouds are a corner."""
+    down, right = ground(cube, origin, size)
+    with cube.write() as writer:
+        arrays = {n: a for n, a in writer.arrays.items() if a.shards and a.name != "embedding_toy"}
+    pixels = {}
+    for name, array in arrays.items():
+        lead = array.shape[1:-2]
+        values = np.ones((*lead, *down.shape), array.dtype)
+        if name == cube.sensor.pixels.name:
+            values[0] = down if lead[0] > 1 else 10 * (1 + right.astype(int) % 5)
+            values[1:2] = right
+        pixels[name] = values
+    if CLOUD_CLASS.name in pixels:
+        pixels[CLOUD_CLASS.name][...] = 0
+        pixels[CLOUD_CLASS.name][:clouds, :clouds] = 1
+    cube.append(cubestore.Slot(time=time, item_id=item, platform="p"), pixels, origin=origin)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    made = cubestore.create_store(tmp_path_factory.mktemp("asked") / "store")
+    optical = made.create_cube(TILE, OPTICAL, bands=["B02", "B03"])
+    append(optical, "2024-07-01T10:50", "clear")
+    append(optical, "2024-07-11T10:50", "cloudy", clouds=1024)
+    append(optical, "2024-08-30T10:50", "late")
+    radar = made.create_cube(TILE, RADAR)
+    append(radar, "2024-07-02T06:00", "r-1")
+    append(radar, "2024-07-10T06:00", "r-2")
+    append(made.create_cube(TILE, COVER), "2021-01-01", "w")
+    append(made.create_cube(TILE, LANDSAT, bands=["B4", "B3"]), "2024-07-01T10:30", "l")
+    cubestore.index_store(made)
+    return made
+
+
+def names(batches):
+    return sorted(name for batch in batches for name in batch["chipid"])
+
+
+def test_a_question_selects_the_chips_of_the_index(store):
+    asked = cubestore.chips(store, sensor=OPTICAL, max_cloud=0.1, datetime="2024-07")
+    batches = cubestore.batches(store, sensor=OPTICAL, max_cloud=0.1, datetime="2024-07")
+    assert names(batches) == sorted(asked.chipid)
+    assert 0 < len(asked) < 2 * 64
+    assert names(cubestore.batches(store, sensor=OPTICAL)) == sorted(
+        cubestore.chips(store, sensor=OPTICAL).chipid
+    )
+
+
+def test_a_split_of_the_index_is_trained_on_and_nothing_of_another(store):
+    frame = splits.assign(cubestore.chips(store, sensor=OPTICAL), "hash")
+    train, val = (frame[frame.split == split] for split in ("train", "val"))
+    seen = names(cubestore.batches(store, sensor=OPTICAL, chips=train))
+    assert seen == sorted(train.chipid)
+    assert not set(seen) & set(val.chipid)
+
+
+def test_chips_come_as_often_as_is_asked(store):
+    table = scan(store, sensor=OPTICAL)
+    often = np.arange(len(table)) % 3
+    batches = cubestore.batches(
+        store, sensor=OPTICAL, chips=table.append_column("repeats", [often])
+    )
+    wanted = np.repeat(table["chipid"].to_numpy(zero_copy_only=False), often)
+    assert names(batches) == sorted(wanted)
+
+
+def test_sensors_beside_show_the_same_ground_at_their_own_pixels(store):
+    seen = 0
+    options = {"beside": [RADAR, COVER], "chip_size": 96, "batch_size": 16, "bands": ["B02", "B03"]}
+    for batch in cubestore.batches(store, sensor=OPTICAL, **options):
+        radar, cover = batch[RADAR], batch[COVER]
+        inside = batch["valid"] & radar["valid"] & cover["valid"]
+        assert radar["pixels"].shape == (len(batch["chipid"]), 2, 96, 96)
+        for band in range(2):
+            theirs = radar["pixels"][:, band][inside]
+            np.testing.assert_array_equal(batch["pixels"][:, band][inside], theirs)
+        right = radar["pixels"][:, 1][inside].astype(int)
+        np.testing.assert_array_equal(cover["pixels"][:, 0][inside], 10 * (1 + right % 5))
+        seen += inside.any(axis=(1, 2)).sum()
+        slots = {name.split("-")[-4] for name in batch["chipid"]}
+        assert slots <= {"0", "1"}  # the late one has no radar within three days
+    assert seen > 400
+
+
+def test_a_coarser_sensor_beside_is_read_on_the_same_ground(store):
+    batches = cubestore.batches(store, sensor=OPTICAL, beside=[LANDSAT], chip_size=96, within=1)
+    for batch in batches:
+        coarse = batch[LANDSAT]
+        assert coarse["pixels"].shape[-2:] == (32, 32)
+        assert coarse["gsd"] == 30
+        fine = batch["pixels"][:, :, 1::3, 1::3]
+        both = batch["valid"][:, 1::3, 1::3] & coarse["valid"]
+        off = np.abs(fine.astype(int) - coarse["pixels"])[
+            np.broadcast_to(both[:, None], fine.shape)
+        ]
+        assert (
+            off.max() <= 1
+        )  # Landsat's pixels lie half a pixel off, 15 m; hectometres are floored
+    with pytest.raises(GridMismatchError, match=r"256 x 10 m is 85\.3333 pixels of landsat"):
+        next(iter(cubestore.batches(store, sensor=OPTICAL, beside=[LANDSAT])))
+    with pytest.raises(UnknownCubeError, match="no chips"):
+        cubestore.batches(store, sensor=OPTICAL, beside=[NAIP])
+
+
+def test_crops_and_turns_are_the_same_for_all_that_lie_on_one_ground(store):
+    options = {"beside": [RADAR], "crop": 30, "flips": True, "rotations": True, "chip_size": 64}
+    for batch in cubestore.batches(store, sensor=OPTICAL, **options):
+        both = batch["valid"] & batch[RADAR]["valid"]
+        for band in range(2):
+            theirs = batch[RADAR]["pixels"][:, band][both]
+            np.testing.assert_array_equal(batch["pixels"][:, band][both], theirs)
+
+
+def test_embeddings_come_with_their_chips(store):
+    cube = store.cube(TILE, OPTICAL)
+    known = embeddings.Embedding(
+        model="toy",
+        preprocessing="none",
+        pooling="mean",
+        dimensions=3,
+        creator="test",
+        chip_size=256,
+    )
+    with embeddings.write(cube, known) as writer:
+        for slot, commit in embeddings.missing(cube, known).items():
+            rows, columns = np.mgrid[:43, :43]
+            vectors = np.stack([rows, columns, np.full((43, 43), slot)], axis=-1)
+            writer.fill(slot, vectors.astype("float32"), commit=commit)
+    for batch in cubestore.batches(store, sensor=OPTICAL, variables=["embedding_toy"]):
+        places = [name.split("-") for name in batch["chipid"]]
+        wanted = [[int(p[-1]), int(p[-2]), int(p[-4])] for p in places]
+        np.testing.assert_array_equal(batch["embedding_toy"], wanted)
+
+
+def test_a_superseded_slot_that_the_index_still_has_is_left_out(tmp_path):
+    store = cubestore.create_store(tmp_path / "s")
+    cube = store.create_cube("h18v04", "modis-09a1", bands=["sur_refl_b01", "sur_refl_b02"])
+    append(cube, "2024-01-01", "old", origin=(2048, 2048), size=352)
+    cubestore.index_store(store)
+    old = scan(store)
+    down, _ = ground(cube, (2048, 2048), 352)
+    with cube.write() as writer:
+        arrays = {n: a for n, a in writer.arrays.items() if a.shards}
+    pixels = {n: np.ones((*a.shape[1:-2], *down.shape), a.dtype) for n, a in arrays.items()}
+    newer = cubestore.Slot(time="2024-01-01", item_id="new", supersedes="old")
+    cube.append(newer, pixels, origin=(2048, 2048))
+    with pytest.raises(UnknownCubeError, match="index it again"):
+        cubestore.batches(store, sensor="modis-09a1", chips=old)
+    cubestore.index_store(store)
+    slots = [name.split("-")[-4] for name in names(cubestore.batches(store, sensor="modis-09a1"))]
+    assert set(slots) == {"1"}
