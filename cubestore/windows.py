@@ -1,9 +1,10 @@
 """One seam to the pixels of an array, wherever it lies: windows of it, into the caller's buffer.
 
 On this machine's disk `cubestore.shards` reads; anything else (an object store, or an array that is
-cut in another way) goes through zarr, several times slower, and `reader` of the windows says so.
+cut in another way) goes through zarr, several times slower, and says so.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cubestore.encoding import Array, Json
 from cubestore.shards import Shards, Verify, axes
+
+log = logging.getLogger(__name__)
 
 
 class Windows(Protocol):
@@ -60,6 +63,7 @@ def windows(
     array = Array.from_document(name, document)
     if "://" not in group and Path(group).is_dir() and Shards.can_read(array, document):
         return Shards(group, array, verify=verify, committed=committed)
+    log.warning("%s/%s is read through zarr: it is not on this disk, or not cut by us", group, name)
     return PlainWindows(group, array, document)
 
 

@@ -30,6 +30,7 @@ from cubestore.index.fractions import Counter
 from cubestore.index.landcover import land_cover
 from cubestore.index.rows import Counted, Rows, Shown, arrange, old_rows, shown
 from cubestore.index.rules import known, rule
+from cubestore.index.split import SplitRule, keep, kept, split_files
 from cubestore.records import Root
 from cubestore.sensors import sensor as sensor_of
 from cubestore.sensors.worldcover import ESA_WORLDCOVER
@@ -63,13 +64,14 @@ class Indexed:
     """``written``, ``unchanged``, or ``removed``: the cube is gone."""
 
 
-def index_store(
+def index_store(  # noqa: PLR0913 - options, each by keyword
     store: Store | str | os.PathLike[str],
     *,
     sensors: str | Iterable[str] | None = None,
     tiles: str | Iterable[str] | None = None,
     chip_size: int = CHIP_SIZE,
     compat: str = "",
+    split: SplitRule | None = None,
     workers: int | None = None,
     wait: float = WAIT,
     progress: Progress | None = None,
@@ -83,6 +85,8 @@ def index_store(
         chip_size: pixels along a chip's side. Files of other sizes stay as they are.
         compat: ``stacchip`` counts as stacchip did: each product's own mask, chips at the edge
             left out, and those of which more than half is nodata. See `rules`.
+        split: give the chips of the whole index their split by this rule, from now on; None: by
+            the one that is kept, if any is.
         workers: threads; None: one a processor.
         wait: seconds to wait for another who indexes the store.
         progress: told how it goes on.
@@ -95,6 +99,7 @@ def index_store(
         MismatchError: chips too small to be numbered.
         QueryError: another ``compat``, or a sensor named that it does not know.
         LockedError: another process indexes the store.
+        LeakError: splits of a file that share ground.
         DamagedError: bytes of a cube are not those that were committed.
         NotWritableError: the store is not on a file system, or the disk is full or read-only.
     """
@@ -110,7 +115,13 @@ def index_store(
         disk.sweep(folder)
         task = _Task(opened, folder, compat, executor, progress)
         done = [task.renew(opened.cube(*cube), chip_size) for cube in wanted.cubes]
-        return [*done, *(task.drop(name) for name in wanted.gone)]
+        done += [task.drop(name) for name in wanted.gone]
+        if split:
+            keep(folder, split)
+        rule = split or kept(folder)
+        if rule:
+            split_files(folder, rule)
+        return done
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is left as it is, so that a demo that was interrupted goes on.
 """
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +46,9 @@ TOGETHER = ("sentinel-2-l2a", "sentinel-1-rtc", "landsat-c2-l2", "cop-dem-glo-30
 GSD, SIDE = 20, 256
 """Metres and pixels of the grid on which the demo puts several sensors."""
 
+CLOUD = 0.3
+"""The part of a chip that may be cloud, of those that are trained on."""
+
 __all__ = ["SENSOR", "TILE", "Step", "run"]
 
 
@@ -72,6 +76,7 @@ def run(directory: Path) -> Iterator[Step]:
             yield from _builds(directory, _choices(server.stac_url), scheduler)
             yield from _others(directory, server, scheduler)
     yield _aligned(directory)
+    yield from _streamed(directory)
 
 
 @contextmanager
@@ -123,6 +128,18 @@ def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
     for chosen in (seen, kansas, wellington):
         report = build(directory, plan(directory, chosen), scheduler=scheduler)
         yield Step(_command("build", directory, chosen), _result(report))
+
+
+def _streamed(directory: Path) -> Iterator[Step]:
+    """Index the chips of the store, and go through some of them as a training would."""
+    done = cubestore.index_store(directory)
+    listed = f"{sum(one.chips for one in done)} chips of {len(done)} cubes listed"
+    yield Step(f"cubestore index {directory}", listed)
+    batches = cubestore.batches(directory, sensor=SENSOR, max_cloud=CLOUD)
+    started = time.perf_counter()
+    chips = sum(len(batch["chipid"]) for batch in batches)
+    result = f"{chips} chips of 256 x 256 in {time.perf_counter() - started:.1f} s"
+    yield Step(f"cubestore batches {directory} --sensor {SENSOR} --max-cloud {CLOUD}", result)
 
 
 def _aligned(directory: Path) -> Step:

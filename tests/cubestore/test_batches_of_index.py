@@ -8,7 +8,7 @@ import cubestore
 from cubestore import embeddings, splits
 from cubestore.cloud import CLOUD_CLASS
 from cubestore.errors import GridMismatchError, UnknownCubeError
-from cubestore.index import scan
+from cubestore.index import SplitRule, scan
 
 TILE = "31UDQ"
 OPTICAL, RADAR, COVER, LANDSAT, NAIP = (
@@ -87,6 +87,27 @@ def test_a_split_of_the_index_is_trained_on_and_nothing_of_another(store):
     seen = names(cubestore.batches(store, sensor=OPTICAL, chips=train))
     assert seen == sorted(train.chipid)
     assert not set(seen) & set(val.chipid)
+
+
+def test_the_index_is_split_by_a_rule_that_later_chips_follow(tmp_path):
+    store = cubestore.create_store(tmp_path / "s")
+    cube = store.create_cube(TILE, OPTICAL, bands=["B02", "B03"])
+    append(cube, "2024-07-01", "first")
+    rule = SplitRule(rule="hash", shares="train=0.5,val=0.5", seed=3)
+    cubestore.index_store(store, split=rule)
+    before = cubestore.chips(store).set_index(["chip_index_x", "chip_index_y"]).split
+    assert set(before) == {"train", "val"}
+    append(cube, "2024-07-05", "second")
+    cubestore.index_store(store)
+    after = cubestore.chips(store)
+    assert len(after) == 2 * len(before)
+    for chip in after.itertuples():
+        assert chip.split == before[chip.chip_index_x, chip.chip_index_y]
+    train = names(cubestore.batches(store, sensor=OPTICAL, split="train"))
+    assert train == sorted(after.chipid[after.split == "train"])
+    splits.assert_no_leak(after)
+    assert len(cubestore.chips(store, max_cloud=0.5)) == len(after)  # read as any index
+    assert all(one.state == "unchanged" for one in cubestore.index_store(store))
 
 
 def test_chips_come_as_often_as_is_asked(store):

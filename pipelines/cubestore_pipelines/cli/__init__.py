@@ -11,7 +11,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from cubestore.errors import CubestoreError
-from cubestore_pipelines.cli import building, demo, facts, indexing, statistics, stores
+from cubestore_pipelines.cli import batching, building, demo, facts, indexing, statistics, stores
 from cubestore_pipelines.cli.output import plain_console
 from cubestore_pipelines.cli.status import DONE, FAILED, INTERRUPTED, USAGE
 
@@ -37,6 +37,7 @@ VERBS = (
     indexing.index,
     indexing.export,
     statistics.stats,
+    batching.batches,
 )
 for verb in VERBS:
     app.command(verb)

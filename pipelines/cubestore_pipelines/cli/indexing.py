@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from cubestore.index.build import index_store
+from cubestore.index import SplitRule, index_store
 from cubestore.index.stacchip import export_chips
 from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
@@ -23,7 +23,7 @@ export = App(
 )
 
 
-def index(
+def index(  # noqa: PLR0913 - a verb's options
     store: Path,
     /,
     *,
@@ -31,6 +31,9 @@ def index(
     tile: Words = (),
     chip_size: int = 256,
     compat: Compat = None,
+    split: str = "",
+    shares: str = "",
+    seed: int = 0,
     workers: int | None = None,
     json: Json = False,
 ) -> None:
@@ -47,6 +50,10 @@ def index(
         tile: only cubes of this tile; repeatable.
         chip_size: pixels along a chip's side.
         compat: stacchip: count as stacchip did, with each product's own mask.
+        split: give every chip its split by this rule, now and later: block:100km,buffer=2km, or
+            hash, time:2022-01-01/2023-01-01, file:PATH.
+        shares: of the splits: train=0.8,val=0.1,test=0.1.
+        seed: of the split.
         workers: threads; one a processor.
         json: print one JSON object.
     """
@@ -56,6 +63,7 @@ def index(
         tiles=tile or None,
         chip_size=chip_size,
         compat=compat or "",
+        split=SplitRule(rule=split, shares=shares, seed=seed) if split else None,
         workers=workers,
         progress=_Progress(plain_console(stderr=True)),
     )
