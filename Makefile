@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test check faults clean
+.PHONY: demo test check faults contestants clean
 
 demo: .venv/.made
 	$(BIN)/cubestore demo $(DEMO)
@@ -20,8 +20,13 @@ check: .venv/.made
 faults: .venv/.made
 	$(BIN)/python -m tests.faults
 
+# What the benchmark of batches is run beside, and needs a torchvision that matches its torch.
+contestants:
+	$(PYTHON) -m venv .contestants
+	.contestants/bin/python -m pip install --quiet litdata==0.2.76 psutil torchgeo==0.8.1
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .contestants demo
 
 .venv/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -9,6 +9,7 @@ The format is c-blosc 1's (README_CHUNK_FORMAT.rst) and bitshuffle's 0.3: plane 
 bit k of its elements, the least significant first, eight elements a byte.
 """
 
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,9 @@ Array = NDArray[Any]
 TOGETHER = 2048
 """Elements that are put together at a time: they stay in the first cache."""
 
-_HEADER = np.dtype(
-    [("format", "u1", 2), ("flags", "u1"), ("itemsize", "u1"), ("size", "<u4"), ("block", "<u4")]
-)
+_HEADER = Struct("<2xBBII")
+"""Flags, bytes of an element, bytes in all, bytes of a block."""
+
 _FLAGS = 2
 """Where in the header the flags stand."""
 
@@ -54,11 +55,13 @@ def block_of(chunk: bytearray | memoryview, shape: tuple[int, int, int]) -> int:
         chunk: as blosc compressed it.
         shape: bands, rows and columns of pixels in it.
     """
-    _, flags, itemsize, size, block = np.frombuffer(chunk, _HEADER, 1)[0].item()
+    flags, itemsize, size, block = _HEADER.unpack_from(chunk)
     row = shape[-1] * itemsize
     shuffled = flags & _BITSHUFFLED and not flags & _COPIED
-    whole = shape[-1] % _BITS == 0 and size == row * shape[0] * shape[1] and block % row == 0
-    return int(block) if shuffled and whole else 0
+    whole = (
+        shape[-1] % _BITS == 0 and size == row * shape[0] * shape[1] and block > 0 == block % row
+    )
+    return block if shuffled and whole else 0
 
 
 def leave_shuffled(chunk: bytearray | memoryview) -> None:

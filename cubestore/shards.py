@@ -9,10 +9,12 @@ of the work is done without the interpreter's lock.
 
 import math
 import os
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, Literal, NamedTuple
 
@@ -27,12 +29,10 @@ from cubestore.errors import DamagedError
 Verify = Literal["always", "first", "never"]
 """When a chunk is compared with its checksum: whenever it is read, the first time, or never."""
 
+NOWHERE = int(EMPTY)
+
 OPEN = 256
 """Shards whose files and indexes are kept: fewer than a process may have open (often 1,024)."""
-
-
-class Missing:
-    """A shard that was never stored: all of it is nodata."""
 
 
 class Shard:
@@ -48,7 +48,14 @@ class Shard:
             raise damaged(f"The index of {path}")
         index = np.frombuffer(data, "<u8", count=table // EMPTY.itemsize)
         self.index = index.reshape(*grid, 2)
-        self.verified = np.zeros(grid, bool)
+        self.verified = bytearray(math.prod(grid))
+        """Which chunks were compared with their checksum, in the index's order."""
+
+    @cached_property
+    def entries(self) -> list[list[int]]:
+        """Offset and size of each chunk: one by one, NumPy's integers take longer than ours."""
+        entries: list[list[int]] = self.index.reshape(-1, 2).tolist()
+        return entries
 
     def __del__(self) -> None:
         """Close the file when the last thread that reads it is done."""
@@ -60,7 +67,9 @@ class Part(NamedTuple):
     """What one chunk has of a window."""
 
     shard: tuple[int, ...]
-    chunk: tuple[int, ...]
+    chunk: int
+    """Its number in the shard."""
+
     window: Window
 
 
@@ -105,7 +114,7 @@ class Shards:
         self._grid = tuple(s // c for s, c in zip(array.block, array.chunks, strict=True))
         self._unsigned = np.dtype(f"u{self.dtype.itemsize}")
         self._committed = committed
-        self._kept: OrderedDict[tuple[int, ...], Shard | Missing] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, ...], Shard | None] = OrderedDict()
         self._lock = threading.Lock()
         self._of_thread = threading.local()
 
@@ -135,9 +144,11 @@ class Shards:
             DamagedError: bytes that are not those that were committed, or are not there.
         """
         bands = bands + self._first(lead)
+        place, shard = None, None
         for part in self._parts(lead, corner, out.shape[1:]):
-            shard = self._shard(part.shard)
-            if isinstance(shard, Missing) or shard.index[part.chunk][0] == EMPTY:
+            if part.shard != place:
+                place, shard = part.shard, self._shard(part.shard)
+            if shard is None or shard.entries[part.chunk][0] == NOWHERE:
                 _, _, height, width, down, right = part.window
                 out[:, down : down + height, right : right + width] = self.fill
             else:
@@ -156,22 +167,24 @@ class Shards:
         """Yield what each chunk has of a window."""
         cut = list(zip(lead, self.array.block, self._leading, strict=False))
         outer = tuple(i // block for i, block, _ in cut) + self._ones
-        inner = tuple(i % block // chunk for i, block, chunk in cut) + self._ones
+        inner = 0
+        for i, block, chunk in cut:
+            inner = inner * (block // chunk) + i % block // chunk
         (rows, columns) = self._grid[-2:]
         spans = (_spans(*axis) for axis in zip(corner, size, self._chunk[1:], strict=True))
         for (row, top, height, down), (column, left, width, right) in product(*spans):
             yield Part(
                 (*outer, row // rows, column // columns),
-                (*inner, row % rows, column % columns),
+                (inner * rows + row % rows) * columns + column % columns,
                 Window(top, left, height, width, down, right),
             )
 
-    def _shard(self, place: tuple[int, ...]) -> Shard | Missing:
+    def _shard(self, place: tuple[int, ...]) -> Shard | None:
+        """Return a shard, or None where none was ever stored: all of it is nodata."""
         with self._lock:
-            shard = self._kept.get(place)
-            if shard is not None:
+            if place in self._kept:
                 self._kept.move_to_end(place)
-                return shard
+                return self._kept[place]
         shard = self._open(place)
         with self._lock:
             self._kept[place] = shard
@@ -179,41 +192,41 @@ class Shards:
                 self._kept.popitem(last=False)
         return shard
 
-    def _open(self, place: tuple[int, ...]) -> Shard | Missing:
+    def _open(self, place: tuple[int, ...]) -> Shard | None:
         if min(place) < 0 or not all(map(int.__lt__, place, self.array.blocks())):
-            return Missing()
+            return None
         key = self.array.key(place)
         try:
             return Shard(f"{self.group}/{key}", self._grid)
         except FileNotFoundError:
             if self._committed(key):
                 raise damaged(f"{self.group}/{key}", "is missing") from None
-            return Missing()
+            return None
 
     def _decode(
-        self,
-        shard: Shard,
-        part: Part,
-        out: NDArray[Any],
-        bands: NDArray[np.int64],
+        self, shard: Shard, part: Part, out: NDArray[Any], bands: NDArray[np.int64]
     ) -> None:
         scratch = self._scratch()
         chunk = self._fetch(shard, part.chunk, scratch)
-        block = block_of(chunk, self._chunk)
-        if block:
-            leave_shuffled(chunk)
+        try:
+            block = block_of(chunk, self._chunk)
+            if block:
+                leave_shuffled(chunk)
             blosc.decompress(chunk, scratch.planes)
+        except (RuntimeError, ValueError, struct.error) as error:  # unread: never verified
+            raise damaged(f"Chunk {part.chunk} of {shard.path}", f"is no chunk: {error}") from None
+        if block:
             unsigned = out.view(self._unsigned)
             place(scratch.planes, block, self._shape, bands, part.window, unsigned)
             return
-        pixels = np.frombuffer(blosc.decompress(chunk), self.dtype).reshape(self._chunk)
+        pixels = scratch.planes.view(self.dtype).reshape(self._chunk)
         top, left, height, width, down, right = part.window
         wanted = pixels[bands, top : top + height, left : left + width]
         out[:, down : down + height, right : right + width] = wanted
 
-    def _fetch(self, shard: Shard, chunk: tuple[int, ...], scratch: _Scratch) -> memoryview:
+    def _fetch(self, shard: Shard, chunk: int, scratch: _Scratch) -> memoryview:
         """Return the payload of a chunk, compared with its checksum."""
-        offset, size = shard.index[chunk].tolist()
+        offset, size = shard.entries[chunk]
         if size > len(scratch.compressed):
             scratch.compressed = memoryview(bytearray(size))
         data = scratch.compressed[:size]
@@ -223,7 +236,7 @@ class Shards:
             whole = read == size and size > CRC_BYTES
             if not whole or crc32c(payload).to_bytes(CRC_BYTES, "little") != data[-CRC_BYTES:]:
                 raise damaged(f"Chunk {chunk} of {shard.path}")
-            shard.verified[chunk] = True
+            shard.verified[chunk] = 1
         elif read != size:
             raise damaged(f"Chunk {chunk} of {shard.path}", "is cut short")
         return payload

@@ -1,10 +1,12 @@
 """Batches beside plain xarray: the same pixels, whatever the windows, and each chip once."""
 
 import pickle
+import threading
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -335,6 +337,37 @@ def _shards(cube):
     return sorted(
         p for p in Path(cube.path, cube.sensor.pixels.name, "c").rglob("*") if p.is_file()
     )
+
+
+def test_garbage_is_named_even_where_nothing_is_verified(tmp_path, append):
+    cube = cubestore.create_store(tmp_path / "s").create_cube(SIN, MODIS)
+    append(cube, "2024-01-01", "a")
+    shard = _shards(cube)[0]
+    data = bytearray(shard.read_bytes())
+    data[:40] = bytes(40)
+    shard.write_bytes(data)
+    with pytest.raises(DamagedError, match="is no chunk"):
+        list(cubestore.batches(tmp_path / "s", sensor=MODIS, chip_size=128, verify="never"))
+
+
+def test_looping_keeps_neither_memory_nor_files_nor_threads(small):
+    batches, me = cubestore.batches(small, sensor=OPTICAL, batch_size=8), psutil.Process()
+
+    def held():
+        return me.memory_full_info().uss / 2**20, me.num_fds(), threading.active_count()
+
+    for _ in range(20):  # until the allocator has an arena for each of its threads
+        list(zip(batches, range(3), strict=False))  # left early
+        list(batches)
+    memory, files, threads = held()
+    for _ in range(25):
+        list(zip(batches, range(3), strict=False))
+        for batch in batches:
+            assert batch["pixels"].shape[1:] == (10, 256, 256)
+    after = held()
+    assert after[0] < memory + 30  # one epoch's buffers, of 28
+    assert after[1] <= files
+    assert after[2] <= threads
 
 
 @pytest.mark.parametrize("harm", ["cut", "emptied", "deleted", "index"])
