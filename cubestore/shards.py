@@ -11,6 +11,7 @@ import math
 import os
 import struct
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ Verify = Literal["always", "first", "never"]
 NOWHERE = int(EMPTY)
 
 OPEN = 256
-"""Shards whose files and indexes are kept: fewer than a process may have open (often 1,024)."""
+"""Shards that a process keeps open: fewer than the files that it may (often 1,024)."""
 
 
 class Shard:
@@ -61,6 +62,38 @@ class Shard:
         """Close the file when the last thread that reads it is done."""
         if hasattr(self, "file"):
             os.close(self.file)
+
+
+class _Kept:
+    """The shards that this process has open, of whatever array, those last read."""
+
+    def __init__(self) -> None:
+        self._shards: OrderedDict[tuple[object, tuple[int, ...]], Shard | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(
+        self, key: tuple[object, tuple[int, ...]], open_: Callable[[], Shard | None]
+    ) -> Shard | None:
+        """Return what is kept of an array and a place, opened where it is not."""
+        with self._lock:
+            if key in self._shards:
+                self._shards.move_to_end(key)
+                return self._shards[key]
+        shard = open_()
+        with self._lock:
+            self._shards[key] = shard
+            if len(self._shards) > OPEN:
+                self._shards.popitem(last=False)
+        return shard
+
+    def drop(self, owner: object) -> None:
+        """Let go of an array's shards."""
+        with self._lock:
+            for key in [key for key in self._shards if key[0] is owner]:
+                del self._shards[key]
+
+
+_kept = _Kept()
 
 
 class Part(NamedTuple):
@@ -114,8 +147,8 @@ class Shards:
         self._grid = tuple(s // c for s, c in zip(array.block, array.chunks, strict=True))
         self._unsigned = np.dtype(f"u{self.dtype.itemsize}")
         self._committed = committed
-        self._kept: OrderedDict[tuple[int, ...], Shard | None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._key = object()
+        weakref.finalize(self, _kept.drop, self._key)
         self._of_thread = threading.local()
 
     @staticmethod
@@ -181,16 +214,7 @@ class Shards:
 
     def _shard(self, place: tuple[int, ...]) -> Shard | None:
         """Return a shard, or None where none was ever stored: all of it is nodata."""
-        with self._lock:
-            if place in self._kept:
-                self._kept.move_to_end(place)
-                return self._kept[place]
-        shard = self._open(place)
-        with self._lock:
-            self._kept[place] = shard
-            if len(self._kept) > OPEN:
-                self._kept.popitem(last=False)
-        return shard
+        return _kept.get((self._key, place), lambda: self._open(place))
 
     def _open(self, place: tuple[int, ...]) -> Shard | None:
         if min(place) < 0 or not all(map(int.__lt__, place, self.array.blocks())):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
 from cubestore.encoding import Array, Json
+from cubestore.errors import DamagedError
 from cubestore.shards import Shards, Verify, axes
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class PlainWindows:
             for c, n, s in zip(corner, out.shape[1:], self.array.shape[-2:], strict=True)
         ]
         key: Any = (*lead, *([bands] if self.banded else []), *inside)
-        pixels = np.asarray(self._pixels.oindex[key]).reshape(len(bands), *map(_length, inside))
+        pixels = self._read(key).reshape(len(bands), *map(_length, inside))
         target = tuple(
             slice(part.start - c, part.start - c + _length(part))
             for part, c in zip(inside, corner, strict=True)
@@ -100,6 +101,16 @@ class PlainWindows:
         if pixels.shape != out.shape:
             out[...] = self.array.fill
         out[:, target[0], target[1]] = pixels
+
+    def _read(self, key: Any) -> NDArray[Any]:  # noqa: ANN401 - slices, and indexes of bands
+        try:
+            return np.asarray(self._pixels.oindex[key])
+        except (ValueError, RuntimeError, KeyError) as error:  # whatever its codecs say
+            raise DamagedError(
+                f"{self._pixels.store_path} at {key} cannot be read: {error}",
+                expected="the bytes that were committed",
+                remedy="run `cubestore verify` where the store was written, and copy it again",
+            ) from error
 
 
 def _length(part: slice) -> int:

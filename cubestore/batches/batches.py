@@ -14,15 +14,17 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from errno import EMFILE, ENFILE
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from cubestore.batches.augment import crop_corners, turns
+from cubestore.batches.augment import turns
 from cubestore.batches.draws import draws
 from cubestore.batches.filling import Filler, Key, Want
 from cubestore.batches.loading import Loading
-from cubestore.batches.opening import cube_stream, patch_stream
+from cubestore.batches.opening import cube_stream, patch_stream, refuse_unknown
 from cubestore.batches.order import Epoch, Order, Share, Turn
 from cubestore.batches.streams import Stream
 from cubestore.errors import CubestoreError, MismatchError
@@ -73,13 +75,14 @@ def batches(
         NoIndexError: a question, and no index that could answer it.
     """
     fields = set(Loading.__dataclass_fields__)
-    chosen: dict[str, Any] = {k: _tuple(v) for k, v in options.items() if k in fields}
+    chosen: dict[str, Any] = {k: _several(k, v) for k, v in options.items() if k in fields}
     loading = Loading(**chosen)
     question = {name: value for name, value in options.items() if name not in fields}
     sensors = [sensor] if isinstance(sensor, str) else list(sensor)
     opened = store if isinstance(store, Store) else open_store(store)
     if patches:
-        streams = [patch_stream(opened, patches, name, loading, **question) for name in sensors]
+        refuse_unknown({} if chips is None else {"chips": chips}, ["split"])
+        streams = [patch_stream(opened, patches, name, loading, question) for name in sensors]
     else:
         streams = [cube_stream(opened, name, loading, chips, question) for name in sensors]
     return Batches(streams, loading, rank=rank, ranks=ranks)
@@ -98,17 +101,25 @@ class Batches:
         """See :func:`cubestore.batches`."""
         self.streams, self.loading = tuple(streams), loading
         self.share = Share(rank, ranks)
+        for stream in self.streams:
+            stream.refuse_unfit(loading)
+        if loading.drop_last and not self._total:
+            raise MismatchError(
+                f"{sum(s.count for s in streams)} chips, of which {ranks} ranks have no batch each",
+                expected=f"at least {ranks} whole batches of {loading.batch_size}",
+                remedy="choose a smaller batch_size, or keep the last",
+            )
         self.epoch, self.position, self._resume = 0, 0, 0
         self.failures: list[tuple[str, str]] = []
-        """Chips that could not be read and were left out, each with the reason."""
+        """Chips of this epoch that were left out, each with the reason; workers keep their own."""
 
     def __len__(self) -> int:
         """Return how many batches an epoch has for this rank."""
-        return len(self.share.takes(0, self._batches(self._epoch(self.epoch))))
+        return len(self.share.takes(0, self._total))
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield an epoch, or what is left of it; the arrays are used again for a later batch."""
-        epoch, start = self.epoch, self._resume
+        epoch, start, self.failures = self.epoch, self._resume, []
         self.set_epoch(epoch)
         self.position = start
         for batch in self.of(self.share, start):
@@ -128,7 +139,8 @@ class Batches:
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this is: behind the last batch that was asked for."""
-        return {"epoch": self.epoch, "position": self.position, "chips": self.fingerprint()}
+        where = {"epoch": self.epoch, "position": self.position, "ranks": self.share.ranks}
+        return {**where, "chips": self.fingerprint()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another was.
@@ -136,10 +148,10 @@ class Batches:
         Raises:
             MismatchError: it went through other chips, or in another order.
         """
-        if state["chips"] != self.fingerprint():
+        if (state["chips"], state["ranks"]) != (self.fingerprint(), self.share.ranks):
             raise MismatchError(
-                "The saved position is of other chips, or of another order",
-                expected="the same store, chips, seed and batch size",
+                "The saved position is of other chips, of another order, or of other ranks",
+                expected="the same store, chips, seed, batch size and number of ranks",
                 remedy="use the options of then; an index or a store that has grown is another",
             )
         self.set_epoch(int(state["epoch"]))
@@ -158,7 +170,7 @@ class Batches:
         A batch of which nothing could be read is left out too.
         """
         epoch, number = self._epoch(self.epoch), self.epoch
-        turns = (epoch.batch(n) for n in share.takes(start, self._batches(epoch)))
+        turns = (epoch.batch(n) for n in share.takes(start, self._total))
         wants = ((turn, self._want(turn, number)) for turn in turns)
         fillers = [stream.filler(self.loading) for stream in self.streams]
         threads = self.loading.threads or len(os.sched_getaffinity(0))
@@ -180,9 +192,10 @@ class Batches:
         ]
         return Epoch(orders, one.chips, seed=key, shuffle=one.shuffle, drop_last=one.drop_last)
 
-    def _batches(self, epoch: Epoch) -> int:
-        """Return how many batches the ranks have together: the same each, if the last go."""
-        count = len(epoch)
+    @cached_property
+    def _total(self) -> int:
+        """How many batches the ranks have together in an epoch: the same each, if the last go."""
+        count = len(self._epoch(0))
         return count - count % self.share.ranks if self.loading.drop_last else count
 
     def _want(self, turn: Turn, epoch: int) -> Want:
@@ -196,7 +209,7 @@ class Batches:
         return Want(
             chips=chips,
             slots=slots,
-            corners=crop_corners(drawn, (one.chip_size,) * 2, one.crop or one.chip_size),
+            corners=stream.corners(drawn, one),
             turns=turns(drawn, flips=one.flips, rotations=one.rotations),
         )
 
@@ -248,7 +261,8 @@ class _Pipeline:
             try:
                 filler.fill(want, arrays, number)
             except (CubestoreError, OSError) as error:
-                if self._batches.loading.on_error == "raise":
+                exhausted = isinstance(error, OSError) and error.errno in {EMFILE, ENFILE}
+                if self._batches.loading.on_error == "raise" or exhausted:
                     raise
                 failed.append((number, error))
         return failed
@@ -264,7 +278,7 @@ class _Pipeline:
         kept = [n for n in range(len(turn.blocks)) if n not in failed]
         stream = self._batches.streams[turn.stream]
         for number, error in failed.items():
-            name = stream.chip_id(want.chips, number)
+            name = stream.chip_id(want.chips, number, int(want.slots[number, 0]))
             self._batches.failures.append((name, str(error)))
             log.warning("left out %s: %s", name, error)
         if kept:
@@ -275,5 +289,8 @@ class _Pipeline:
 _Failed = tuple[int, Exception]
 
 
-def _tuple(value: object) -> object:
+def _several(name: str, value: object) -> object:
+    """Return one or several words as Loading takes them."""
+    if name in {"bands", "variables", "beside"} and isinstance(value, str):
+        return (value,)
     return tuple(value) if isinstance(value, list) else value

@@ -98,12 +98,12 @@ class Filler:
                     turn(array[sample : sample + 1], want.turns[sample : sample + 1])
 
     def _side(self, layer: Layer) -> int:
-        return round(self.crop * layer.size / self.layers[0].size) or layer.size
+        return self.crop * layer.size // self.layers[0].size if self.crop else layer.size
 
     def _window(self, layer: Layer, corner: NDArray[np.int64]) -> tuple[slice, slice]:
         """Return where a crop lies in the chip, on the same ground for every layer."""
-        scale, side = layer.size / self.layers[0].size, self._side(layer)
-        top, left = (min(round(c * scale), layer.size - side) for c in corner.tolist())
+        side = self._side(layer)
+        top, left = (corner * layer.size // self.layers[0].size).tolist()
         return slice(top, top + side), slice(left, left + side)
 
     def _scratch(self) -> tuple[list[Array], list[Array]]:

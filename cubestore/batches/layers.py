@@ -4,6 +4,7 @@ A layer is read at its own pixel size: the chip's window is carried over to its 
 take it whole. Buffers are made once, and filled again and again.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,9 @@ class Reading:
         if taken < 0:
             out[...] = self.windows.array.fill
             return
-        row, column = (round(c * self.scale + s) for c, s in zip(corner, self.shift, strict=True))
+        row, column = (
+            math.floor(c * self.scale + s + WHOLE) for c, s in zip(corner, self.shift, strict=True)
+        )
         lead = self.source.lead(taken)[: self.windows.lead]
         self.windows.read(lead, (row, column), out, self.bands)
 

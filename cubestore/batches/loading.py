@@ -1,12 +1,22 @@
 """What batches are to hold and in which order they come."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from cubestore.batches.order import TOGETHER
 from cubestore.chips import CHIP_SIZE
 from cubestore.errors import MismatchError
 from cubestore.shards import Verify
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "balance": ("", "sensor"),
+    "verify": ("always", "first", "never"),
+    "on_error": ("raise", "skip"),
+}
+
+LONG = 1e5
+"""Days: longer than there are satellites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +64,8 @@ class Loading:
     """``sensor``: each has as many batches as the largest, as Clay trains."""
 
     drop_last: bool = False
+    """Leave out what does not fill a batch, and batches that not every rank would have."""
+
     verify: Verify = "first"
     on_error: Literal["raise", "skip"] = "raise"
     threads: int = 0
@@ -68,6 +80,17 @@ class Loading:
             raise MismatchError(problem, expected="batches that can be had", remedy="see `Loading`")
 
     def _problem(self) -> str:
+        for one in fields(self):
+            value, choices = getattr(self, one.name), _CHOICES.get(one.name)
+            if choices and value not in choices:
+                return f"{one.name} {value!r}, which is none of {', '.join(map(repr, choices))}"
+            if one.type is int and (type(value) is not int or value < 0):
+                return f"{one.name} of {value!r}, which is no whole number"
+        if not 0 <= self.within < LONG:
+            return f"slots within {self.within} days"
+        return self._unfit()
+
+    def _unfit(self) -> str:
         if min(self.batch_size, self.crops, self.dates, self.together, self.chip_size) < 1:
             return "a batch_size, crops, dates, together or chip_size below 1"
         if not 0 <= self.crop <= self.chip_size:

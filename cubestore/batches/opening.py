@@ -1,7 +1,9 @@
 """From a store and a question to the chips that batches are made of."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,17 @@ from cubestore.batches.selection import Chips, Crossed, Rows
 from cubestore.batches.sources import CubeSource, PatchSource
 from cubestore.batches.streams import Stream
 from cubestore.chips import ChipGrid
-from cubestore.errors import MismatchError, NoIndexError, UnknownCubeError
+from cubestore.errors import DamagedError, MismatchError, NoIndexError, UnknownCubeError
+from cubestore.index import file as indexfile
 from cubestore.index import query
 from cubestore.store import Store
 
+log = logging.getLogger(__name__)
+
+QUESTION = frozenset({"tile", "bbox", "datetime", "max_cloud", "max_nodata", "split", "where"})
+"""What the index can be asked, beside the sensor and the size."""
+
+REPEATS = "repeats"
 COLUMNS = ("tile", "sensor", "slot", "chip_index_x", "chip_index_y", "chip_size")
 
 
@@ -35,6 +44,7 @@ def cube_stream(
         UnknownCubeError: the store has no cube of it, or no chip that is asked for.
         NoIndexError: a question, and no index.
     """
+    refuse_unknown(question, QUESTION)
     rows = _rows(store, sensor, loading, chips, question)
     tiles = sorted(
         {tile for tile, name in store.cubes() if name == sensor}
@@ -61,7 +71,7 @@ def cube_stream(
 
 
 def patch_stream(
-    store: Store, name: str, variable: str, loading: Loading, split: str | Sequence[str] = ()
+    store: Store, name: str, variable: str, loading: Loading, question: Mapping[str, Any]
 ) -> Stream:
     """Return the chips of a patch set: its patches, or their windows where chips are smaller.
 
@@ -70,8 +80,21 @@ def patch_stream(
         name: of the set.
         variable: of the pixels.
         loading: what batches hold.
-        split: one or several, as published; none: all.
+        question: ``split``: one or several, as published; none: all.
+
+    Raises:
+        UnknownPatchSetError: the store has no such set.
+        UnknownCubeError: the set has no patch that is asked for.
+        MismatchError: options that patches do not have, or a variable that has no pixels.
     """
+    refuse_unknown(question, {"split"})
+    if loading.beside:
+        raise MismatchError(
+            f"{' '.join(loading.beside)} beside a patch set",
+            expected="no sensor beside",
+            remedy="read each sensor of the set by itself: they come in one order if not shuffled",
+        )
+    split: str | Sequence[str] = question.get("split", ())
     source = PatchSource(store.patches(name), variable, bands=loading.bands, verify=loading.verify)
     grid = ChipGrid(shape=source.shape, size=loading.chip_size, overlap=loading.overlap)
     slots = np.flatnonzero(source.slots.live)
@@ -84,6 +107,8 @@ def patch_stream(
     rows = Chips(np.zeros_like(slot), slot, grid.rows[row], grid.columns[column])
     place = source.patch(slot) * count + window
     chosen = Rows.of([grid], rows, files=source.files(slot), place=place, dates=loading.dates)
+    if not chosen.sizes.any():
+        raise _nothing(store, f"{name}, {variable}")
     return Stream([source], chosen, beside={})
 
 
@@ -95,18 +120,56 @@ def _rows(
     question: Mapping[str, Any],
 ) -> pa.Table | None:
     """Return rows of the index; None where there is none and nothing asks for it."""
+    if (chips is not None or question) and loading.overlap:
+        raise MismatchError(
+            f"Chips of the index that overlap by {loading.overlap} pixels",
+            expected="an overlap of 0: the index lists chips that do not overlap",
+            remedy="leave out the question, or the overlap",
+        )
     if chips is not None:
-        table = chips if isinstance(chips, pa.Table) else pa.table(chips[[*COLUMNS]])
+        if question:
+            raise MismatchError(
+                f"Both chips and {', '.join(question)}",
+                expected="one of the two",
+                remedy="ask `cubestore.index.scan` for the chips, and pass what it returns",
+            )
+        table = chips if isinstance(chips, pa.Table) else _table(chips)
+        refuse_unknown(dict.fromkeys(COLUMNS), table.column_names)
         return table.filter(pa.compute.equal(table["sensor"], sensor))
-    if loading.overlap:
+    size = loading.chip_size
+    files = [n for n in indexfile.names(store.path) if (n.sensor, n.size) == (sensor, size)]
+    if loading.overlap or not (files or question):
         return None
     try:
-        size = loading.chip_size
-        return query.scan(store, sensor=sensor, chip_size=size, columns=COLUMNS, **question)
-    except NoIndexError:
-        if question:
+        rows = query.scan(store, sensor=sensor, chip_size=size, columns=COLUMNS, **question)
+    except (pa.ArrowException, NoIndexError, OSError) as error:
+        if isinstance(error, NoIndexError) and not files:
             raise
-        return None
+        raise DamagedError(
+            f"The chip index of {sensor} in {store.path} cannot be read: {error}",
+            expected="files that `cubestore index` has written",
+            remedy="run it again",
+        ) from error
+    if any(query.behind(store, name) for name in files):
+        log.warning("%s: %s has changed since it was indexed: cubestore index", store.path, sensor)
+    return rows
+
+
+def _table(chips: Any) -> pa.Table:  # noqa: ANN401 - a GeoDataFrame
+    """Return the columns of a frame that are looked at."""
+    wanted = [name for name in (*COLUMNS, REPEATS) if name in chips.columns]
+    return pa.table({name: chips[name].to_numpy() for name in wanted})
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse options, or columns, that there are none of."""
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise MismatchError(
+            f"There is no {', '.join(unknown)}",
+            expected=f"some of {', '.join(sorted(known))}, and the fields of Loading",
+            remedy="see cubestore.batches",
+        )
 
 
 def _source(
@@ -142,8 +205,14 @@ def _listed(
             expected=f"the chip_size, {loading.chip_size}",
             remedy="index that size, or pass another chip_size",
         )
-    if "repeats" in table.column_names:
-        table = table.take(np.repeat(np.arange(len(table)), table["repeats"].to_numpy()))
+    if REPEATS in table.column_names:
+        if loading.dates > 1 or loading.jitter:
+            raise MismatchError(
+                "Chips that come repeatedly, and other slots of their places",
+                expected="one of the two",
+                remedy=f"leave out the column {REPEATS}, or `dates` and `jitter`",
+            )
+        table = table.take(np.repeat(np.arange(len(table)), table[REPEATS].to_numpy()))
     grids = _grids(sources, loading)
     parts = [
         _of_source(k, s, g, table) for k, (s, g) in enumerate(zip(sources, grids, strict=True))
@@ -178,14 +247,14 @@ def _crossed(
         parts.append(Chips(np.full_like(stored.slot, number), *stored[1:]))
     there = _joined(parts)
     if sources[0].shard[0] % loading.chip_size or loading.overlap:
-        there = _reaching(there)
+        there = _reaching(there, -(-(loading.chip_size - 1) // sources[0].shard[0]))
     return Crossed(grids, sources[0].shard, there, dates=loading.dates)
 
 
-def _reaching(there: Chips) -> Chips:
+def _reaching(there: Chips, back: int) -> Chips:
     """Return shards with those above and to the left, from where windows may reach into them."""
     source, slot, y, x = there
-    near = [(y - down, x - right) for down in (0, 1) for right in (0, 1)]
+    near = [(y - down, x - right) for down, right in product(range(back + 1), repeat=2)]
     every = np.concatenate([np.stack([source, slot, *place], axis=1) for place in near])
     every = np.unique(every[(every[:, 2:] >= 0).all(axis=1)], axis=0)
     return Chips(*every.T)

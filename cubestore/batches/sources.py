@@ -4,7 +4,6 @@ A source knows of each slot its time and platform, of each chip its place, and r
 variables. A patch set is a source too: a slot of it is one acquisition of one patch.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -50,6 +49,7 @@ class Source(Protocol):
     variable: str
     """The pixels'."""
 
+    root: Root
     bands: tuple[str, ...]
     picked: Ints
     """The bands, by index."""
@@ -203,10 +203,16 @@ class PatchSource:
         self.patches, self.verify, self.variable = patches, verify, variable
         self.root: Root = patches.root()
         known = patches.open(mask_and_scale=False)
-        array = known[variable]
-        band = next((str(d) for d in array.dims if str(d).startswith("band")), "")
+        banded = {n: d for n in known.data_vars for d in known[n].dims if str(d)[:4] == "band"}
+        if variable not in banded:
+            raise MismatchError(
+                f"{patches.path} has no pixels {variable}",
+                expected=f"one of {', '.join(map(str, banded))}",
+                remedy="name the variable as the sensor",
+            )
+        array, band = known[variable], str(banded[variable])
         suffix = band.removeprefix("band")
-        held = [str(name) for name in known[band].values] if band else [variable]
+        held = [str(name) for name in known[band].values]
         self.name, self.sensor = patches.name, str(array.attrs.get("cubestore:sensor", variable))
         self.bands = tuple(held if bands is None else bands)
         self.picked = _picked(held, self.bands, patches.path)
@@ -226,7 +232,7 @@ class PatchSource:
             1,
         ]
         self._grids = grids
-        finest = float(np.nanmin(known[f"gsd{suffix}"].values)) if band else math.nan
+        finest = float(np.nanmin(known[f"gsd{suffix}"].values))
         self.gsd = finest if np.isnan(grids[:, 0]).any() else float(grids[0, 0])
         self._windows: dict[str, Windows] = {}
 
@@ -246,7 +252,11 @@ class PatchSource:
                     remedy="see `PatchSet.info`",
                 )
             self._windows[variable] = windows(
-                self.patches.path, variable, document, verify=self.verify
+                self.patches.path,
+                variable,
+                document,
+                verify=self.verify,
+                committed=self._was_stored,
             )
         return self._windows[variable]
 
@@ -298,6 +308,13 @@ class PatchSource:
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files to the process that opened them."""
         return {**self.__dict__, "_windows": {}}
+
+    @cached_property
+    def _stored_keys(self) -> frozenset[str]:
+        return frozenset(self.patches.control.record(0, self.root.digest).keys)
+
+    def _was_stored(self, key: str) -> bool:
+        return "://" not in self.patches.path and key in self._stored_keys
 
     def _acquisitions(self, known: xr.Dataset) -> int:
         return known.sizes["patch"] * max(1, self._seasons)

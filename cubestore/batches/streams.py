@@ -1,8 +1,10 @@
 """A stream: the chips of one sensor, and all that batches of it say."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from cubestore import embeddings
 from cubestore.batches import layers
+from cubestore.batches.augment import crop_corners
 from cubestore.batches.draws import Draws, Purpose, numbers
 from cubestore.batches.encodings import place_encoding, time_encoding
 from cubestore.batches.filling import Filler, Key, Want
@@ -18,7 +21,9 @@ from cubestore.batches.loading import Loading
 from cubestore.batches.order import Turn
 from cubestore.batches.selection import Chips, Ints, Selection
 from cubestore.batches.sources import CubeSource, Source
-from cubestore.errors import MismatchError
+from cubestore.embeddings.stored import commits_of
+from cubestore.errors import GridMismatchError, MismatchError
+from cubestore.visible import COMPUTED
 
 VECTORS = "embedding_"
 """What the names of variables with one vector a chip begin with."""
@@ -67,20 +72,69 @@ class Stream:
 
     def filler(self, loading: Loading) -> Filler:
         """Return what fills batches, as they are wanted."""
-        maps = [name for name in loading.variables if not name.startswith(VECTORS)]
-        size, variable = loading.chip_size, self.sources[0].variable
-        found = [
-            layers.own(self.sources, variable, size, pixels=True),
-            *(layers.own(self.sources, name, size, pixels=False) for name in maps),
-            *(self._beside(name, loading) for name in self.beside),
-        ]
         return Filler(
-            found,
+            self._layers(loading),
             dates=loading.dates,
             crop=loading.crop,
             crops=loading.crops,
             valid=loading.valid,
         )
+
+    def refuse_unfit(self, loading: Loading) -> None:
+        """Refuse variables and sizes that do not fit the chips.
+
+        Raises:
+            MismatchError: no such variable, or vectors of other chips.
+            GridMismatchError: chips or crops that are no whole pixels of a sensor beside.
+        """
+        for layer in self._layers(loading):
+            side = Fraction(layer.size * (loading.crop or loading.chip_size), loading.chip_size)
+            if side.denominator > 1:
+                raise GridMismatchError(
+                    f"Crops of {loading.crop} pixels are {float(side):g} of {layer.beside}",
+                    expected="a whole number",
+                    remedy=f"choose a multiple of {side.denominator} x {loading.crop}",
+                )
+        for name in loading.variables:
+            if name.startswith(VECTORS):
+                self._refuse_other_chips(name, loading)
+
+    def corners(self, drawn: Draws, loading: Loading) -> NDArray[np.int64]:
+        """Return where each sample begins in its chip, on whole pixels of all that is beside."""
+        grain = math.lcm(
+            *(Fraction(n, loading.chip_size).denominator for n in self._sizes(loading))
+        )
+        room = (loading.chip_size - (loading.crop or loading.chip_size)) // grain
+        return grain * crop_corners(drawn, (room + 1, room + 1), 1)
+
+    def _layers(self, loading: Loading) -> list[Layer]:
+        maps = [name for name in loading.variables if not name.startswith(VECTORS)]
+        size, variable = loading.chip_size, self.sources[0].variable
+        return [
+            layers.own(self.sources, variable, size, pixels=True),
+            *(layers.own(self.sources, name, size, pixels=False) for name in maps),
+            *(self._beside(name, loading) for name in self.beside),
+        ]
+
+    def _sizes(self, loading: Loading) -> list[int]:
+        """Return the pixels along a chip's side of each layer."""
+        sides = [self.sources[0], *(of[0] for of in self.beside.values())]
+        return [round(loading.chip_size * self.sources[0].gsd / one.gsd) for one in sides]
+
+    def _refuse_other_chips(self, name: str, loading: Loading) -> None:
+        for source in self.sources:
+            known = source.root.arrays.get(name, {}).get("attributes", {})
+            if not isinstance(source, CubeSource) or "chip_size" not in known or loading.overlap:
+                found = f"{source.name} has no {name} of such chips"
+            elif known["chip_size"] != loading.chip_size:
+                found = f"{name} of {source.name} is of chips of {known['chip_size']} pixels"
+            else:
+                continue
+            raise MismatchError(
+                found,
+                expected=f"vectors of chips of {loading.chip_size} pixels that do not overlap",
+                remedy="pass their chip_size, or leave the variable out",
+            )
 
     def slots(self, turn: Turn, chips: Chips, loading: Loading, drawn: Draws) -> Ints:
         """Return the slots of each chip ``(chip, date)``: its own, or drawn ones of its place."""
@@ -183,12 +237,19 @@ class Stream:
             mine = np.flatnonzero(want.chips.source[each] == number)
             source, grid = self.sources[number], self.selection.grids[number]
             assert isinstance(source, CubeSource)  # noqa: S101 - patch sets have no chips' vectors
+            complete = commits_of(source.root.attributes[COMPUTED][name])
+            slots = want.slots[each[mine], 0]
+            dimensions = source.root.arrays[name]["shape"][-1]
+            if found is None:
+                found = np.full((len(each), dimensions), np.nan, np.float32)
+            mine, slots = (
+                mine[np.isin(slots, list(complete))],
+                slots[np.isin(slots, list(complete))],
+            )
             rows = np.searchsorted(grid.rows, want.chips.y[each[mine]])
             columns = np.searchsorted(grid.columns, want.chips.x[each[mine]])
-            slots = want.slots[each[mine], 0]
-            vectors = embeddings.of_chips(source.cube, name, slots, rows, columns)
-            found = np.empty((len(each), vectors.shape[1]), "f4") if found is None else found
-            found[mine] = vectors
+            if len(mine):
+                found[mine] = embeddings.of_chips(source.cube, name, slots, rows, columns)
         return np.empty((0, 0), np.float32) if found is None else found
 
 

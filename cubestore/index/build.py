@@ -105,6 +105,10 @@ def index_store(  # noqa: PLR0913 - options, each by keyword
     """
     opened = store if isinstance(store, Store) else open_store(store)
     folder = _folder(opened)
+    if workers is not None and workers < 1:
+        raise MismatchError(
+            f"{workers} workers", expected="at least one", remedy="leave it out for one a processor"
+        )
     wanted = _wanted(opened, sensors, tiles, compat)
     with disk.writable(folder):
         disk.sync(disk.make_directory(folder))
@@ -116,11 +120,11 @@ def index_store(  # noqa: PLR0913 - options, each by keyword
         task = _Task(opened, folder, compat, executor, progress)
         done = [task.renew(opened.cube(*cube), chip_size) for cube in wanted.cubes]
         done += [task.drop(name) for name in wanted.gone]
-        if split:
-            keep(folder, split)
         rule = split or kept(folder)
         if rule:
             split_files(folder, rule)
+        if split:  # once it has been found to work
+            keep(folder, split)
         return done
 
 

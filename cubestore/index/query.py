@@ -122,11 +122,12 @@ def stale(store: Place) -> list[tuple[str, str]]:
     opened = _opened(store)
     cubes, names = set(opened.cubes()), indexfile.names(opened.path)
     indexed = {(name.tile, name.sensor) for name in names}
-    old = {(n.tile, n.sensor) for n in names if (n.tile, n.sensor) in cubes and _old(opened, n)}
+    old = {(n.tile, n.sensor) for n in names if (n.tile, n.sensor) in cubes and behind(opened, n)}
     return sorted(old | (cubes ^ indexed))
 
 
-def _old(store: Store, name: Name) -> bool:
+def behind(store: Store, name: Name) -> bool:
+    """Whether `cubestore index` would write a file anew: its cube or land cover has changed."""
     told = indexfile.described(store.path, name)
     try:
         cube = store.cube(name.tile, name.sensor)

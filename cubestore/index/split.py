@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cubestore import disk, splits
+from cubestore.errors import DamagedError
 from cubestore.index import file as indexfile
 from cubestore.index.file import GEO, KEY, ROWS, Name
 from cubestore.records import dump
@@ -50,6 +51,12 @@ def kept(folder: Path) -> SplitRule | None:
         return SplitRule(**json.loads((folder.parent / KEPT).read_bytes()))
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError) as error:
+        raise DamagedError(
+            f"{folder.parent / KEPT} cannot be read: {error}",
+            expected="the rule that the index is split by",
+            remedy="delete it, and give the rule again: cubestore index --split",
+        ) from error
 
 
 def keep(folder: Path, rule: SplitRule) -> None:

@@ -94,8 +94,8 @@ class Loader:
 
     def state_dict(self) -> dict[str, Any]:
         """Return where this is: behind the last batch that was asked for."""
-        fingerprint = self.dataset.batches.fingerprint()
-        return {"epoch": self.epoch, "position": self.position, "chips": fingerprint}
+        told = self.dataset.batches.state_dict()
+        return {**told, "epoch": self.epoch, "position": self.position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another was, with whatever number of workers.

@@ -1,6 +1,8 @@
 """Batches beside plain xarray: the same pixels, whatever the windows, and each chip once."""
 
 import pickle
+import subprocess
+import sys
 import threading
 from itertools import product
 from pathlib import Path
@@ -275,6 +277,24 @@ def test_a_place_is_seen_on_several_dates_in_order(small, truth):
         cubestore.batches(small, sensor=OPTICAL, dates=4)
 
 
+@pytest.mark.parametrize("size", [2500, 3000, 5490, 11000])
+def test_chips_larger_than_a_shard_lose_nothing(small, truth, size):
+    options = {"chip_size": size, "bands": ["B03", "B08"], "batch_size": 1}
+    seen = sum(int(b["valid"].sum()) for b in cubestore.batches(small, sensor=OPTICAL, **options))
+    known = [
+        there(truth[tile, OPTICAL][k][[1, 6]]) for tile in (TILE, NEIGHBOUR) for k in (0, 2, 3)
+    ]
+    assert seen == sum(int(valid.sum()) for valid in known)
+
+
+def test_a_position_is_not_taken_over_by_other_ranks(small):
+    batches = cubestore.batches(small, sensor=OPTICAL, batch_size=1)
+    for _ in zip(range(3), batches, strict=False):
+        state = batches.state_dict()
+    with pytest.raises(MismatchError, match="other ranks"):
+        cubestore.batches(small, sensor=OPTICAL, batch_size=1, ranks=2).load_state_dict(state)
+
+
 def test_jitter_takes_other_slots_of_the_same_place(small, truth):
     slots = set()
     for batch in cubestore.batches(small, sensor=OPTICAL, jitter=True, batch_size=4):
@@ -350,6 +370,23 @@ def test_garbage_is_named_even_where_nothing_is_verified(tmp_path, append):
         list(cubestore.batches(tmp_path / "s", sensor=MODIS, chip_size=128, verify="never"))
 
 
+def test_more_shards_than_a_process_may_open_files_are_read_all_the_same(tmp_path, append):
+    cube = cubestore.create_store(tmp_path / "s").create_cube(SIN, MODIS, bands=BANDS)
+    for k in range(30):
+        append(cube, np.datetime64("2024-01-01") + k, f"m-{k}", seed=k)
+    code = (
+        "import resource, sys, cubestore; from cubestore import shards\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (70, 70)); shards.OPEN = 20\n"
+        "options = {'variables': ['quality', 'state', 'cloud_class'], 'batch_size': 8}\n"
+        "print(sum(len(b['chipid']) for b in cubestore.batches(sys.argv[1], sensor='modis-09a1',"
+        " **options)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "s"], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == 30 * 4
+
+
 def test_looping_keeps_neither_memory_nor_files_nor_threads(small):
     batches, me = cubestore.batches(small, sensor=OPTICAL, batch_size=8), psutil.Process()
 
@@ -368,6 +405,21 @@ def test_looping_keeps_neither_memory_nor_files_nor_threads(small):
     assert after[0] < memory + 30  # one epoch's buffers, of 28
     assert after[1] <= files
     assert after[2] <= threads
+
+
+def test_damage_afar_is_an_error_of_the_same_kind(tmp_path, append):
+    cube = cubestore.create_store(tmp_path / "s").create_cube(SIN, MODIS)
+    append(cube, "2024-01-01", "a")
+    shard = _shards(cube)[0]
+    data = bytearray(shard.read_bytes())
+    data[200] ^= 1
+    shard.write_bytes(data)
+    options = {"sensor": MODIS, "batch_size": 4}
+    with pytest.raises(DamagedError, match="cannot be read"):
+        list(cubestore.batches(f"file://{tmp_path}/s", **options))
+    batches = cubestore.batches(f"file://{tmp_path}/s", on_error="skip", **options)
+    assert sum(len(batch["chipid"]) for batch in batches) == 99
+    assert len(batches.failures) == 1
 
 
 @pytest.mark.parametrize("harm", ["cut", "emptied", "deleted", "index"])
@@ -411,6 +463,14 @@ def test_a_store_that_lies_elsewhere_reads_the_same_through_zarr(small, caplog):
         ({"crop": 60, "crops": 3}, "batches of 32 with 3 crops"),
         ({"batch_size": 0}, "below 1"),
         ({"bands": ["B99"]}, r"Bands \['B99'\]"),
+        ({"on_error": "ignore"}, "on_error 'ignore'"),
+        ({"threads": -1}, "threads of -1"),
+        ({"chip_size": 256.0}, "chip_size of 256.0"),
+        ({"within": float("inf")}, "within inf days"),
+        ({"shufle": True}, "There is no shufle"),
+        ({"overlap": 32, "split": "test"}, "overlap by 32"),
+        ({"drop_last": True, "ranks": 9}, "9 ranks have no batch"),
+        ({"variables": ["embedding_x"]}, "no embedding_x"),
     ],
 )
 def test_what_cannot_be_is_refused(small, options, problem):

@@ -1,5 +1,7 @@
 """Batches of chips that were asked for, and of several sensors on the same ground."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,13 @@ import xarray as xr
 import cubestore
 from cubestore import embeddings, splits
 from cubestore.cloud import CLOUD_CLASS
-from cubestore.errors import GridMismatchError, UnknownCubeError
+from cubestore.errors import (
+    DamagedError,
+    GridMismatchError,
+    MismatchError,
+    QueryError,
+    UnknownCubeError,
+)
 from cubestore.index import SplitRule, scan
 
 TILE = "31UDQ"
@@ -167,6 +175,49 @@ def test_crops_and_turns_are_the_same_for_all_that_lie_on_one_ground(store):
             np.testing.assert_array_equal(batch["pixels"][:, band][both], theirs)
 
 
+def test_crops_of_a_coarser_sensor_lie_on_its_pixels(store):
+    options = {"beside": [LANDSAT], "chip_size": 96, "within": 1, "bands": ["B02", "B03"]}
+    for batch in cubestore.batches(store, sensor=OPTICAL, crop=30, **options):
+        coarse = batch[LANDSAT]
+        assert coarse["pixels"].shape[-2:] == (10, 10)
+        fine = batch["pixels"][:, :, 1::3, 1::3].astype(int)
+        both = batch["valid"][:, 1::3, 1::3] & coarse["valid"]
+        off = (fine - coarse["pixels"])[np.broadcast_to(both[:, None], fine.shape)]
+        assert set(np.unique(off)) <= {-1, 0, 1}
+    with pytest.raises(GridMismatchError, match="Crops of 31 pixels"):
+        cubestore.batches(store, sensor=OPTICAL, crop=31, **options)
+
+
+def test_chips_and_questions_do_not_mix_with_what_would_drop_them(store):
+    table = scan(store, sensor=OPTICAL)
+    for options in ({"split": "train"}, {"overlap": 32}):
+        with pytest.raises(MismatchError):
+            cubestore.batches(store, sensor=OPTICAL, chips=table, **options)
+    frame = cubestore.chips(store, sensor=OPTICAL).assign(repeats=3)
+    assert len(names(cubestore.batches(store, sensor=OPTICAL, chips=frame))) == 3 * len(frame)
+    with pytest.raises(MismatchError, match="come repeatedly"):
+        cubestore.batches(store, sensor=OPTICAL, chips=frame, jitter=True)
+    with pytest.raises(MismatchError, match="no chip_index_x"):
+        cubestore.batches(store, sensor=OPTICAL, chips=table.drop_columns(["chip_index_x"]))
+
+
+def test_a_broken_index_is_an_error_and_not_another_set_of_chips(tmp_path):
+    store = cubestore.create_store(tmp_path / "s")
+    cube = store.create_cube("h18v04", "modis-09a1", bands=["sur_refl_b01", "sur_refl_b02"])
+    append(cube, "2024-01-01", "m", origin=(2048, 2048), size=352)
+    (done,) = cubestore.index_store(store)
+    file = Path(done.path)
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(DamagedError, match="cannot be read"):
+        cubestore.batches(store, sensor="modis-09a1")
+
+
+def test_a_rule_that_fails_is_not_kept(tmp_path, store):
+    with pytest.raises(QueryError):
+        cubestore.index_store(store, split=SplitRule(rule=f"file:{tmp_path / 'none.csv'}"))
+    assert all(one.state == "unchanged" for one in cubestore.index_store(store))
+
+
 def test_embeddings_come_with_their_chips(store):
     cube = store.cube(TILE, OPTICAL)
     known = embeddings.Embedding(
@@ -178,14 +229,20 @@ def test_embeddings_come_with_their_chips(store):
         chip_size=256,
     )
     with embeddings.write(cube, known) as writer:
-        for slot, commit in embeddings.missing(cube, known).items():
+        for slot, commit in list(embeddings.missing(cube, known).items())[:2]:
             rows, columns = np.mgrid[:43, :43]
             vectors = np.stack([rows, columns, np.full((43, 43), slot)], axis=-1)
             writer.fill(slot, vectors.astype("float32"), commit=commit)
     for batch in cubestore.batches(store, sensor=OPTICAL, variables=["embedding_toy"]):
         places = [name.split("-") for name in batch["chipid"]]
-        wanted = [[int(p[-1]), int(p[-2]), int(p[-4])] for p in places]
+        numbers = [[int(p[-1]), int(p[-2]), int(p[-4])] for p in places]
+        wanted = [found if found[-1] < 2 else [np.nan] * 3 for found in numbers]
         np.testing.assert_array_equal(batch["embedding_toy"], wanted)
+
+
+def test_vectors_of_other_chips_are_refused(store):
+    with pytest.raises(MismatchError, match="of chips of 256 pixels"):
+        cubestore.batches(store, sensor=OPTICAL, chip_size=512, variables=["embedding_toy"])
 
 
 def test_a_superseded_slot_that_the_index_still_has_is_left_out(tmp_path):

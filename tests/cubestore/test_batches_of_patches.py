@@ -1,9 +1,12 @@
 """Batches of patch sets: whole patches, windows of them, seasons, labels; real ones too."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cubestore
+from cubestore.errors import DamagedError, MismatchError, UnknownCubeError
 from tests.cubestore import patch_sets, worldcereal
 
 OPTIONS = {"patches": patch_sets.NAME, "sensor": "reflectance", "batch_size": 4}
@@ -65,6 +68,34 @@ def test_a_published_split_is_kept_and_another_sensor_is_read_on_its_own_grid(ma
             seen.add(patch)
             np.testing.assert_array_equal(batch["pixels"][k], pixels["backscatter_s1"][patch])
     assert seen == train
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "problem"),
+    [
+        ({"split": "nope"}, UnknownCubeError, "no chips"),
+        ({"dates": 3}, UnknownCubeError, "no chips"),
+        ({"sensor": "label"}, MismatchError, "no pixels label"),
+        ({"sensor": "sentinel-2-l2a"}, MismatchError, "no pixels sentinel-2-l2a"),
+        ({"beside": "sentinel-1-rtc"}, MismatchError, "beside a patch set"),
+        ({"max_cloud": 0.1}, MismatchError, "no max_cloud"),
+        ({"variables": "embedding_x"}, MismatchError, "no embedding_x"),
+    ],
+)
+def test_what_a_patch_set_does_not_have_is_refused(made, options, error, problem):
+    store, size, _ = made
+    with pytest.raises(error, match=problem):
+        cubestore.batches(store, **{**OPTIONS, "chip_size": size, **options})
+
+
+def test_a_file_of_a_patch_set_that_is_gone_is_named(tmp_path):
+    store = cubestore.create_store(tmp_path / "store")
+    patches = patch_sets.patch_set(store, 4)
+    for path in Path(patches.path, "reflectance", "c").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    with pytest.raises(DamagedError, match="is missing"):
+        list(cubestore.batches(store, **OPTIONS, chip_size=20))
 
 
 def test_patches_are_placed_where_they_lie(made):
