@@ -76,7 +76,7 @@ def report(rounds, title):
     read = {name: told for one in rounds for name, (told, _) in one.items()}
     if len(set(read.values())) > 1:
         sys.exit(f"The contestants did not read the same pixels: {read}")
-    print(f"\n{title}: {next(iter(read.values()))[1]} chips, the same pixels\n")
+    print(f"\n{title}: {next(iter(read.values()))[0]} chips, the same pixels\n")
     head = " ".join(f"{'x ' + base.split()[0]:>10}" for base in BASES)
     print(f"{'':<42}{'chips/CPU-s':>12}{'chips/s':>10}{'peak MB':>9} {head}")
     rates = {
