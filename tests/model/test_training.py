@@ -32,7 +32,7 @@ def test_a_model_learns_the_land_cover_of_real_patches(shared_data, tmp_path):
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     losses = []
-    for _ in range(4):
+    for _ in range(3):
         for batch in loader:
             pixels = batch["pixels"].float() / 10_000
             labels = torch.searchsorted(classes, batch["LC"].long())
