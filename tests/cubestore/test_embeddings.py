@@ -514,7 +514,7 @@ def complete(cube, model):
 @pytest.mark.faults
 def test_a_killed_fill_shows_old_or_new_and_the_next_completes_it(cube):
     """Plain readers may see final vectors early, never wrong ones; ours see all or none."""
-    code = f"from tests.cubestore.test_embeddings import killed_fills as k; k({cube.store!r}, 67)"
+    code = f"from tests.cubestore.test_embeddings import killed_fills as k; k({cube.store!r}, 29)"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

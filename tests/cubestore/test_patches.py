@@ -399,7 +399,7 @@ def complete(path, name):
 
 @pytest.mark.faults
 def test_a_killed_writer_leaves_nothing_visible(store):
-    code = f"from tests.cubestore.test_patches import killed_writes as k; k({store.path!r}, 83)"
+    code = f"from tests.cubestore.test_patches import killed_writes as k; k({store.path!r}, 37)"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

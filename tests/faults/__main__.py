@@ -25,11 +25,11 @@ from tests.faults import (
 from tests.faults.operations import operation
 
 CAMPAIGN = {
-    "kills": (kills.each, {"every": 41}),
+    "kills": (kills.each, {"every": 67}),
     "recover": (kills.recovery, {"every": 17, "appends": [150]}),
     "twice": (kills.twice, {"trials": 5}),
     "moments": (moments.kills, {"count": 12}),
-    "power": (power.losses, {"states": 9, "every": 8}),
+    "power": (power.losses, {"states": 6, "every": 8}),
     "damage": (damage.damages, {"trials": 40}),
     "crowd": (crowd.crowd, {"slots": 5, "writers": 2, "readers": 2}),
     "zombies": (zombies.zombies, {"trials": 2}),
