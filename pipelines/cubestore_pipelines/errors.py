@@ -34,6 +34,10 @@ class PlanError(CubestoreError, ValueError):
     """The plan file is none, or the choices contradict each other."""
 
 
+class DatasetError(CubestoreError, ValueError):
+    """A file of a published data set is not as it was published; names file and row."""
+
+
 class ItemError(CubestoreError, ValueError):
     """The item cannot be used."""
 

@@ -11,7 +11,16 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from cubestore.errors import CubestoreError
-from cubestore_pipelines.cli import batching, building, demo, facts, indexing, statistics, stores
+from cubestore_pipelines.cli import (
+    batching,
+    building,
+    demo,
+    facts,
+    importing,
+    indexing,
+    statistics,
+    stores,
+)
 from cubestore_pipelines.cli.output import plain_console
 from cubestore_pipelines.cli.status import DONE, FAILED, INTERRUPTED, USAGE
 
@@ -32,6 +41,7 @@ VERBS = (
     building.search,
     building.plan,
     building.build,
+    importing.importing,
     stores.info,
     stores.verify,
     indexing.index,

@@ -1,0 +1,18 @@
+"""The verb ``import``: a published data set's files -> patch sets, cubes or embeddings."""
+
+from collections.abc import Callable
+
+from cyclopts import App
+
+DATASETS: tuple[Callable[..., int], ...] = ()
+"""A function a data set, each in a module of its own."""
+
+importing = App(
+    name="import",
+    help="""Bring a published data set's files into a store.
+
+    Example: cubestore import cloudsen12 SOURCE STORE""",
+    help_format="plaintext",
+)
+for dataset in DATASETS:
+    importing.command(dataset)
