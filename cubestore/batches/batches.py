@@ -23,9 +23,11 @@ import numpy as np
 from cubestore.batches.augment import turns
 from cubestore.batches.draws import draws
 from cubestore.batches.filling import Filler, Key, Want
-from cubestore.batches.loading import Loading
-from cubestore.batches.opening import cube_stream, patch_stream, refuse_unknown
+from cubestore.batches.listing import refuse_unknown
+from cubestore.batches.loading import SENSOR, Loading
+from cubestore.batches.opening import cube_stream, patch_stream
 from cubestore.batches.order import Epoch, Order, Share, Turn
+from cubestore.batches.selection import Selection
 from cubestore.batches.streams import Stream
 from cubestore.errors import CubestoreError, MismatchError
 from cubestore.store import Store, open_store
@@ -56,8 +58,9 @@ def batches(
     Args:
         store: a store, or the path or address of one.
         sensor: one or several ids; each batch is of one. Of a patch set: variables.
-        chips: rows of the index, such as `cubestore.index.scan` returns; with a column ``repeats``
-            each comes so often in an epoch.
+        chips: rows of the index, such as `cubestore.index.scan` returns. With a column ``repeats``
+            each comes so often in an epoch; with ``weights`` an epoch has as many chips as there
+            are rows, each as often as it weighs, on average over epochs.
         patches: take the chips of this patch set instead.
         rank: of this process, where several share an epoch.
         ranks: how many they are.
@@ -169,42 +172,51 @@ class Batches:
 
         A batch of which nothing could be read is left out too.
         """
-        epoch, number = self._epoch(self.epoch), self.epoch
+        number, chosen = self.epoch, self._chosen(self.epoch)
+        epoch = self._epoch(number, chosen)
         turns = (epoch.batch(n) for n in share.takes(start, self._total))
-        wants = ((turn, self._want(turn, number)) for turn in turns)
+        wants = ((turn, self._want(turn, number, chosen[turn.stream])) for turn in turns)
         fillers = [stream.filler(self.loading) for stream in self.streams]
         threads = self.loading.threads or len(os.sched_getaffinity(0))
         with _Pipeline(self, fillers, threads) as pipeline:
             yield from pipeline.run(wants)
 
-    def _epoch(self, number: int) -> Epoch:
+    def _chosen(self, number: int) -> list[Selection]:
+        """Return the chips of each stream in an epoch."""
+        seed = self.loading.seed, number
+        return [s.selection.of_epoch((*seed, k)) for k, s in enumerate(self.streams)]
+
+    def _epoch(self, number: int, chosen: Sequence[Selection]) -> Epoch:
         one, key = self.loading, (self.loading.seed, number)
-        most = max((stream.count for stream in self.streams), default=0)
+        most = max((selection.count for selection in chosen), default=0)
         orders = [
             Order(
-                stream.selection.sizes,
+                selection.sizes,
                 seed=(*key, k),
                 shuffle=one.shuffle,
                 together=one.together,
-                length=most if one.balance and stream.count else None,
+                length=most if SENSOR in one.balance and selection.count else None,
             )
-            for k, stream in enumerate(self.streams)
+            for k, selection in enumerate(chosen)
         ]
         return Epoch(orders, one.chips, seed=key, shuffle=one.shuffle, drop_last=one.drop_last)
 
     @cached_property
     def _total(self) -> int:
         """How many batches the ranks have together in an epoch: the same each, if the last go."""
-        count = len(self._epoch(0))
+        count = len(self._epoch(0, self._chosen(0)))
         return count - count % self.share.ranks if self.loading.drop_last else count
 
-    def _want(self, turn: Turn, epoch: int) -> Want:
+    def _want(self, turn: Turn, epoch: int, chosen: Selection) -> Want:
         """Return the chips of a batch, with what is drawn for each."""
         one, stream = self.loading, self.streams[turn.stream]
         positions = turn.first + np.arange(len(turn.blocks))
         key = (one.seed, epoch, turn.stream)
-        chips = stream.selection.chips(turn.blocks, turn.indexes)
-        slots = stream.slots(turn, chips, one, draws(key, positions))
+        chips = chosen.chips(turn.blocks, turn.indexes)
+        slots = chips.slot[:, None]
+        if one.dates > 1 or one.jitter:
+            choices = chosen.slots_of(turn.blocks, turn.indexes)
+            slots = stream.slots(chips, choices, one, draws(key, positions))
         drawn = draws(key, (positions[:, None] * one.crops + np.arange(one.crops)).ravel())
         return Want(
             chips=chips,
@@ -291,6 +303,6 @@ _Failed = tuple[int, Exception]
 
 def _several(name: str, value: object) -> object:
     """Return one or several words as Loading takes them."""
-    if name in {"bands", "variables", "beside"} and isinstance(value, str):
-        return (value,)
+    if name in {"bands", "variables", "beside", "balance"} and isinstance(value, str):
+        return (value,) if value else ()
     return tuple(value) if isinstance(value, list) else value

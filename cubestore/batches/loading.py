@@ -10,10 +10,12 @@ from cubestore.errors import MismatchError
 from cubestore.shards import Verify
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "balance": ("", "sensor"),
     "verify": ("always", "first", "never"),
     "on_error": ("raise", "skip"),
 }
+
+SENSOR = "sensor"
+"""What of an epoch can be evened out beside columns of the index."""
 
 LONG = 1e5
 """Days: longer than there are satellites."""
@@ -60,8 +62,10 @@ class Loading:
     together: int = TOGETHER
     """Shards whose chips are mixed."""
 
-    balance: Literal["", "sensor"] = ""
-    """``sensor``: each has as many batches as the largest, as Clay trains."""
+    balance: tuple[str, ...] = ()
+    """What is evened out. ``sensor``: each has as many batches as the largest, as Clay trains;
+    ``platform``, ``land_cover``, ``classes`` …: chips come as often as `cubestore.splits.weights`
+    of the index says, others in every epoch."""
 
     drop_last: bool = False
     """Leave out what does not fill a batch, and batches that not every rank would have."""
@@ -106,6 +110,11 @@ class Loading:
         drawn = self.dates, self.jitter, self.crop, self.crops, self.flips, self.rotations
         order = self.shuffle, self.seed, self.together, self.balance, self.drop_last
         return self.chip_size, self.overlap, self.batch_size, *drawn, *order
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """What the chips of a sensor are weighed by."""
+        return tuple(name for name in self.balance if name != SENSOR)
 
     @property
     def chips(self) -> int:

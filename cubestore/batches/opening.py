@@ -1,7 +1,7 @@
 """From a store and a question to the chips that batches are made of."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -12,23 +12,19 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from cubestore.batches.layers import nearest
+from cubestore.batches.listing import asked, grids_of, listed, refuse_unknown
 from cubestore.batches.loading import Loading
 from cubestore.batches.selection import Chips, Crossed, Rows
 from cubestore.batches.sources import CubeSource, PatchSource
 from cubestore.batches.streams import Stream
 from cubestore.chips import ChipGrid
-from cubestore.errors import DamagedError, MismatchError, NoIndexError, UnknownCubeError
-from cubestore.index import file as indexfile
-from cubestore.index import query
+from cubestore.errors import MismatchError, UnknownCubeError
 from cubestore.store import Store
 
 log = logging.getLogger(__name__)
 
 QUESTION = frozenset({"tile", "bbox", "datetime", "max_cloud", "max_nodata", "split", "where"})
 """What the index can be asked, beside the sensor and the size."""
-
-REPEATS = "repeats"
-COLUMNS = ("tile", "sensor", "slot", "chip_index_x", "chip_index_y", "chip_size")
 
 
 def cube_stream(
@@ -45,7 +41,7 @@ def cube_stream(
         NoIndexError: a question, and no index.
     """
     refuse_unknown(question, QUESTION)
-    rows = _rows(store, sensor, loading, chips, question)
+    rows = asked(store, sensor, loading, chips, question)
     tiles = sorted(
         {tile for tile, name in store.cubes() if name == sensor}
         if rows is None
@@ -63,9 +59,9 @@ def cube_stream(
     chosen = (
         _crossed(sources, usable, loading)
         if rows is None
-        else _listed(sources, usable, loading, rows)
+        else listed(sources, usable, loading, rows)
     )
-    if not chosen.sizes.any():
+    if not chosen.count:
         raise _nothing(store, sensor)
     return Stream(sources, chosen, beside=beside)
 
@@ -94,6 +90,12 @@ def patch_stream(
             expected="no sensor beside",
             remedy="read each sensor of the set by itself: they come in one order if not shuffled",
         )
+    if loading.weighed:
+        raise MismatchError(
+            f"Patches weighed by {', '.join(loading.weighed)}",
+            expected="chips of cubes: patch sets are not in the chip index",
+            remedy="leave it out, or sample the set's splits",
+        )
     split: str | Sequence[str] = question.get("split", ())
     source = PatchSource(store.patches(name), variable, bands=loading.bands, verify=loading.verify)
     grid = ChipGrid(shape=source.shape, size=loading.chip_size, overlap=loading.overlap)
@@ -107,69 +109,9 @@ def patch_stream(
     rows = Chips(np.zeros_like(slot), slot, grid.rows[row], grid.columns[column])
     place = source.patch(slot) * count + window
     chosen = Rows.of([grid], rows, files=source.files(slot), place=place, dates=loading.dates)
-    if not chosen.sizes.any():
+    if not chosen.count:
         raise _nothing(store, f"{name}, {variable}")
     return Stream([source], chosen, beside={})
-
-
-def _rows(
-    store: Store,
-    sensor: str,
-    loading: Loading,
-    chips: pa.Table | None,
-    question: Mapping[str, Any],
-) -> pa.Table | None:
-    """Return rows of the index; None where there is none and nothing asks for it."""
-    if (chips is not None or question) and loading.overlap:
-        raise MismatchError(
-            f"Chips of the index that overlap by {loading.overlap} pixels",
-            expected="an overlap of 0: the index lists chips that do not overlap",
-            remedy="leave out the question, or the overlap",
-        )
-    if chips is not None:
-        if question:
-            raise MismatchError(
-                f"Both chips and {', '.join(question)}",
-                expected="one of the two",
-                remedy="ask `cubestore.index.scan` for the chips, and pass what it returns",
-            )
-        table = chips if isinstance(chips, pa.Table) else _table(chips)
-        refuse_unknown(dict.fromkeys(COLUMNS), table.column_names)
-        return table.filter(pa.compute.equal(table["sensor"], sensor))
-    size = loading.chip_size
-    files = [n for n in indexfile.names(store.path) if (n.sensor, n.size) == (sensor, size)]
-    if loading.overlap or not (files or question):
-        return None
-    try:
-        rows = query.scan(store, sensor=sensor, chip_size=size, columns=COLUMNS, **question)
-    except (pa.ArrowException, NoIndexError, OSError) as error:
-        if isinstance(error, NoIndexError) and not files:
-            raise
-        raise DamagedError(
-            f"The chip index of {sensor} in {store.path} cannot be read: {error}",
-            expected="files that `cubestore index` has written",
-            remedy="run it again",
-        ) from error
-    if any(query.behind(store, name) for name in files):
-        log.warning("%s: %s has changed since it was indexed: cubestore index", store.path, sensor)
-    return rows
-
-
-def _table(chips: Any) -> pa.Table:  # noqa: ANN401 - a GeoDataFrame
-    """Return the columns of a frame that are looked at."""
-    wanted = [name for name in (*COLUMNS, REPEATS) if name in chips.columns]
-    return pa.table({name: chips[name].to_numpy() for name in wanted})
-
-
-def refuse_unknown(given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse options, or columns, that there are none of."""
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise MismatchError(
-            f"There is no {', '.join(unknown)}",
-            expected=f"some of {', '.join(sorted(known))}, and the fields of Loading",
-            remedy="see cubestore.batches",
-        )
 
 
 def _source(
@@ -191,56 +133,11 @@ def _usable(
     return usable
 
 
-def _listed(
-    sources: Sequence[CubeSource],
-    usable: Sequence[NDArray[np.bool_]],
-    loading: Loading,
-    table: pa.Table,
-) -> Rows:
-    """Return the chips of rows of the index."""
-    sizes = set(table["chip_size"].unique().to_pylist())
-    if not sizes <= {loading.chip_size}:
-        raise MismatchError(
-            f"Chips of {sorted(sizes)} pixels",
-            expected=f"the chip_size, {loading.chip_size}",
-            remedy="index that size, or pass another chip_size",
-        )
-    if REPEATS in table.column_names:
-        if loading.dates > 1 or loading.jitter:
-            raise MismatchError(
-                "Chips that come repeatedly, and other slots of their places",
-                expected="one of the two",
-                remedy=f"leave out the column {REPEATS}, or `dates` and `jitter`",
-            )
-        table = table.take(np.repeat(np.arange(len(table)), table[REPEATS].to_numpy()))
-    grids = _grids(sources, loading)
-    parts = [
-        _of_source(k, s, g, table) for k, (s, g) in enumerate(zip(sources, grids, strict=True))
-    ]
-    parts = [p.some(good[p.slot]) for p, good in zip(parts, usable, strict=True)]
-    rows = _joined(parts)
-    width = sources[0].shape[1]
-    columns = -(-width // sources[0].shard[1])
-    shard = rows.y // sources[0].shard[0] * columns + rows.x // sources[0].shard[1]
-    files = rows.slot * columns * columns + shard
-    return Rows.of(grids, rows, files=files, place=rows.y * width + rows.x, dates=loading.dates)
-
-
-def _of_source(number: int, source: CubeSource, grid: ChipGrid, table: pa.Table) -> Chips:
-    mine = table.filter(pa.compute.equal(table["tile"], source.name))
-    slot, y, x = (
-        mine[name].to_numpy().astype(np.int64) for name in ("slot", "chip_index_y", "chip_index_x")
-    )
-    there = slot < len(source.slots.live)  # the cube may have been made anew
-    slot, y, x = slot[there], y[there], x[there]
-    return Chips(np.full_like(slot, number), slot, grid.rows[y], grid.columns[x])
-
-
 def _crossed(
     sources: Sequence[CubeSource], usable: Sequence[NDArray[np.bool_]], loading: Loading
 ) -> Crossed:
     """Return every window of every slot that has a shard there."""
-    grids, parts = _grids(sources, loading), []
+    grids, parts = grids_of(sources, loading), []
     for number, (source, good) in enumerate(zip(sources, usable, strict=True)):
         stored = source.stored()
         stored = stored.some(good[stored.slot])
@@ -258,11 +155,6 @@ def _reaching(there: Chips, back: int) -> Chips:
     every = np.concatenate([np.stack([source, slot, *place], axis=1) for place in near])
     every = np.unique(every[(every[:, 2:] >= 0).all(axis=1)], axis=0)
     return Chips(*every.T)
-
-
-def _grids(sources: Sequence[CubeSource], loading: Loading) -> list[ChipGrid]:
-    size, overlap = loading.chip_size, loading.overlap
-    return [ChipGrid(shape=one.shape, size=size, overlap=overlap) for one in sources]
 
 
 def _joined(parts: Sequence[Chips]) -> Chips:

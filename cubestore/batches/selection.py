@@ -42,6 +42,13 @@ class Selection(Protocol):
     def sizes(self) -> Ints:
         """How many chips each block has."""
 
+    @property
+    def count(self) -> int:
+        """How many chips an epoch has: those that come several times count so often."""
+
+    def of_epoch(self, seed: Sequence[int]) -> "Selection":
+        """Return the chips of one epoch, each as often as it comes there."""
+
     def digest(self) -> bytes:
         """Return a digest of the chips and their blocks."""
 
@@ -94,6 +101,8 @@ class Rows:
     """Where each block begins, and at last where they end."""
 
     places: Places
+    often: NDArray[np.float64] | None = None
+    """How often each chip comes in an epoch, on average; None: once."""
 
     @classmethod
     def of(
@@ -104,6 +113,7 @@ class Rows:
         files: Ints,
         place: Ints,
         dates: int = 1,
+        often: NDArray[np.float64] | None = None,
     ) -> "Rows":
         """Sort chips into blocks.
 
@@ -113,20 +123,32 @@ class Rows:
             files: for each a number, the same for what lies together on a source's disk.
             place: for each a number, the same for what shows one place of a source.
             dates: how many slots a place must have; the chips of others are left out.
+            often: for each how often it comes in an epoch, on average; None: once.
         """
         order = np.lexsort((rows.x, rows.y, rows.slot, files, rows.source))
         order = order[(Places.of(rows, place).dates >= dates)[order]]
         rows, files = rows.some(order), files[order]
-        return cls(grids, rows, _runs(rows.source, files), Places.of(rows, place[order]))
+        often = None if often is None else often[order]
+        return cls(grids, rows, _runs(rows.source, files), Places.of(rows, place[order]), often)
 
     @property
     def sizes(self) -> Ints:
         """How many chips each block has."""
         return np.diff(self.starts)
 
+    @property
+    def count(self) -> int:
+        """How many chips an epoch has."""
+        return len(self.rows.slot) if self.often is None else round(float(self.often.sum()))
+
+    def of_epoch(self, seed: Sequence[int]) -> Selection:
+        """Return the chips of one epoch, each as often as it comes there."""
+        return self if self.often is None else Repeated(self, times(self.often, seed))
+
     def digest(self) -> bytes:
-        """Return a digest of the chips and their blocks."""
-        return _digest(self.grids, *self.rows, self.starts)
+        """Return a digest of the chips, their blocks and how often they come."""
+        often = () if self.often is None else (self.often,)
+        return _digest(self.grids, *self.rows, self.starts, *often)
 
     def chips(self, blocks: Ints, indexes: Ints) -> Chips:
         """Return chips by block and index in it."""
@@ -135,6 +157,48 @@ class Rows:
     def slots_of(self, blocks: Ints, indexes: Ints) -> list[Ints]:
         """Return for each chip all slots at which its place is listed."""
         return [self.rows.slot[same] for same in self.places.alike(self.starts[blocks] + indexes)]
+
+
+class Repeated:
+    """Listed chips, each of them a number of times."""
+
+    def __init__(self, listed: Rows, counts: Ints) -> None:
+        """Lay them out.
+
+        Args:
+            listed: the chips.
+            counts: how often each comes; 0: not at all.
+        """
+        self._listed = listed
+        self._ends = np.cumsum(counts)
+        edges = np.concatenate([[0], self._ends])[listed.starts]
+        self._starts, self.sizes, self.grids = edges[:-1], np.diff(edges), listed.grids
+
+    @property
+    def count(self) -> int:
+        """How many chips there are, with their repetitions."""
+        return int(self.sizes.sum())
+
+    def of_epoch(self, seed: Sequence[int]) -> Selection:
+        """Return the same: these are of an epoch."""
+        del seed
+        return self
+
+    def digest(self) -> bytes:
+        """Return a digest of the chips, their blocks and how often they come."""
+        return self._listed.digest() + self._ends.tobytes()
+
+    def chips(self, blocks: Ints, indexes: Ints) -> Chips:
+        """Return chips by block and index in it."""
+        return self._listed.rows.some(self._which(blocks, indexes))
+
+    def slots_of(self, blocks: Ints, indexes: Ints) -> list[Ints]:
+        """Return for each chip all slots at which its place is listed."""
+        alike = self._listed.places.alike(self._which(blocks, indexes))
+        return [self._listed.rows.slot[same] for same in alike]
+
+    def _which(self, blocks: Ints, indexes: Ints) -> Ints:
+        return np.searchsorted(self._ends, self._starts[blocks] + indexes, side="right")
 
 
 class Crossed:
@@ -168,6 +232,16 @@ class Crossed:
         self._wide = _count(self._columns, source, x)
         self.sizes = _count(self._rows, source, y) * self._wide
 
+    @property
+    def count(self) -> int:
+        """How many chips there are."""
+        return int(self.sizes.sum())
+
+    def of_epoch(self, seed: Sequence[int]) -> Selection:
+        """Return the same: each comes once in every epoch."""
+        del seed
+        return self
+
     def digest(self) -> bytes:
         """Return a digest of the chips and their blocks."""
         return _digest(self.grids, *self._there)
@@ -187,6 +261,25 @@ class Crossed:
         """Return for each chip all slots that have a shard there."""
         del indexes  # the chips of a shard have the same
         return [self._there.slot[same] for same in self._places.alike(blocks)]
+
+
+def times(often: NDArray[np.float64], seed: Sequence[int]) -> Ints:
+    """Return how often each chip comes in one epoch.
+
+    Each comes as often as it does on average, rounded down or up at random so that averages hold;
+    all together come as often in every epoch. (Systematic sampling in a random order: Madow 1949.)
+
+    Args:
+        often: of each chip, on average; their sum is a whole number.
+        seed: numbers that make the epoch this one.
+    """
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(often))
+    ends, total = np.cumsum(often[order]), np.round(often.sum())
+    ends[-1:] = total  # which a sum of fractions may miss by a little
+    counts = np.empty(len(often), np.int64)
+    counts[order] = np.diff(np.minimum(np.floor(ends + random.random()), total), prepend=0)
+    return counts
 
 
 def _digest(grids: Sequence[ChipGrid], *arrays: Ints) -> bytes:

@@ -18,7 +18,6 @@ from cubestore.batches.encodings import place_encoding, time_encoding
 from cubestore.batches.filling import Filler, Key, Want
 from cubestore.batches.layers import Layer
 from cubestore.batches.loading import Loading
-from cubestore.batches.order import Turn
 from cubestore.batches.selection import Chips, Ints, Selection
 from cubestore.batches.sources import CubeSource, Source
 from cubestore.embeddings.stored import commits_of
@@ -61,8 +60,8 @@ class Stream:
 
     @property
     def count(self) -> int:
-        """How many chips there are."""
-        return int(self.selection.sizes.sum())
+        """How many chips an epoch has."""
+        return self.selection.count
 
     def fingerprint(self) -> bytes:
         """Return a digest of the chips."""
@@ -136,11 +135,8 @@ class Stream:
                 remedy="pass their chip_size, or leave the variable out",
             )
 
-    def slots(self, turn: Turn, chips: Chips, loading: Loading, drawn: Draws) -> Ints:
-        """Return the slots of each chip ``(chip, date)``: its own, or drawn ones of its place."""
-        if loading.dates == 1 and not loading.jitter:
-            return chips.slot[:, None]
-        choices = self.selection.slots_of(turn.blocks, turn.indexes)
+    def slots(self, chips: Chips, choices: Sequence[Ints], loading: Loading, drawn: Draws) -> Ints:
+        """Return the slots of each chip ``(chip, date)``, drawn of those of its place."""
         picked = [
             _drawn(choice, own, draw, loading)
             for choice, own, draw in zip(choices, chips.slot.tolist(), drawn, strict=True)

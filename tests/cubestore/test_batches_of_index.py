@@ -5,14 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cubestore
 from cubestore import embeddings, splits
+from cubestore.batches.selection import times
 from cubestore.cloud import CLOUD_CLASS
 from cubestore.errors import (
     DamagedError,
     GridMismatchError,
     MismatchError,
+    NoIndexError,
     QueryError,
     UnknownCubeError,
 )
@@ -40,7 +44,7 @@ def ground(cube, origin, size):
     return down, right
 
 
-def append(cube, time, item, *, origin=(0, 0), size=SHARD, clouds=0):
+def append(cube, time, item, *, origin=(0, 0), size=SHARD, clouds=0, platform="p"):
     """Append a slot whose first two bands tell the ground, and whose clouds are a corner."""
     down, right = ground(cube, origin, size)
     with cube.write() as writer:
@@ -56,7 +60,7 @@ def append(cube, time, item, *, origin=(0, 0), size=SHARD, clouds=0):
     if CLOUD_CLASS.name in pixels:
         pixels[CLOUD_CLASS.name][...] = 0
         pixels[CLOUD_CLASS.name][:clouds, :clouds] = 1
-    cube.append(cubestore.Slot(time=time, item_id=item, platform="p"), pixels, origin=origin)
+    cube.append(cubestore.Slot(time=time, item_id=item, platform=platform), pixels, origin=origin)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +132,101 @@ def test_chips_come_as_often_as_is_asked(store):
     assert names(batches) == sorted(wanted)
 
 
+def test_a_chip_that_comes_repeatedly_is_jittered_each_time(store):
+    table = scan(store, sensor=OPTICAL, where="chip_index_x = 1 and chip_index_y = 1")
+    table = table.append_column("repeats", [np.full(len(table), 40)])
+    slots = [
+        int(slot)
+        for batch in cubestore.batches(store, sensor=OPTICAL, chips=table, jitter=True)
+        for slot in batch["slot"]
+    ]
+    assert len(slots) == 40 * len(table) == 120
+    assert min(slots.count(slot) for slot in range(3)) > 20
+
+
+def test_chips_come_as_often_as_they_weigh_on_average(store):
+    table = scan(store, sensor=OPTICAL)
+    heavy = np.array(["-0-256-" in name for name in table["chipid"].to_pylist()])
+    weights = np.where(heavy, 3.0, np.arange(len(table)) % 2)
+    batches = cubestore.batches(
+        store, sensor=OPTICAL, chips=table.append_column("weights", [weights])
+    )
+    epochs = [names(batches) for _ in range(8)]
+    expected = weights / weights.sum() * len(table)
+    ids = table["chipid"].to_numpy(zero_copy_only=False)
+    for epoch in epochs:
+        counts = np.array([epoch.count(name) for name in ids])
+        assert counts.sum() == len(table)
+        assert (np.abs(counts - expected) < 1).all()
+    assert epochs[0] != epochs[1]
+    again = cubestore.batches(
+        store, sensor=OPTICAL, chips=table.append_column("weights", [weights])
+    )
+    again.set_epoch(3)
+    assert names(again) == epochs[3]
+
+
+def test_ranks_share_weighed_chips(store):
+    table = scan(store, sensor=OPTICAL)
+    table = table.append_column("weights", [np.arange(len(table)) + 1.0])
+    options = {"sensor": OPTICAL, "chips": table, "seed": 5, "batch_size": 7}
+    alone = names(cubestore.batches(store, **options))
+    parts = [cubestore.batches(store, rank=rank, ranks=3, **options) for rank in range(3)]
+    assert sorted(name for part in parts for name in names(part)) == alone
+
+
+def test_platforms_and_land_cover_are_balanced_by_name(tmp_path):
+    store = cubestore.create_store(tmp_path / "s")
+    cube = store.create_cube(TILE, OPTICAL, bands=["B02", "B03"])
+    for day, platform in enumerate(["a", "a", "a", "b"]):
+        append(cube, f"2024-07-0{1 + day}", f"i-{day}", platform=platform)
+    append(store.create_cube(TILE, COVER), "2021-01-01", "w")
+    cubestore.index_store(store)
+    batches = cubestore.batches(store, sensor=OPTICAL, balance="platform")
+    platforms = [name for batch in batches for name in batch["platform"]]
+    assert len(platforms) == 4 * 64
+    assert abs(platforms.count("a") - platforms.count("b")) <= 2
+    batches = cubestore.batches(store, sensor=OPTICAL, balance=["platform", "classes"])
+    assert len(names(batches)) == 4 * 64
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"weights": 0.0}, {}, "not all 0"),
+        ({"weights": -1.0}, {}, "0 and more"),
+        ({"weights": np.nan}, {}, "0 and more"),
+        ({"repeats": 0.5}, {}, "repeats are whole"),
+        ({"repeats": 1, "weights": 1.0}, {}, "one of"),
+        ({"weights": 1.0}, {"balance": "platform"}, "one of"),
+        ({}, {"balance": "colour"}, "without a column 'colour'"),
+    ],
+)
+def test_weights_that_are_none_are_refused(store, columns, options, message):
+    frame = cubestore.chips(store, sensor=OPTICAL).assign(**columns)
+    with pytest.raises(MismatchError, match=message):
+        cubestore.batches(store, sensor=OPTICAL, chips=frame, **options)
+
+
+def test_nothing_is_weighed_without_an_index(tmp_path):
+    store = cubestore.create_store(tmp_path / "s")
+    append(store.create_cube(TILE, OPTICAL, bands=["B02", "B03"]), "2024-07-01", "i")
+    with pytest.raises(NoIndexError):
+        cubestore.batches(store, sensor=OPTICAL, balance="platform")
+
+
+@given(
+    weights=st.lists(st.floats(0, 1e6), min_size=1, max_size=300).filter(any),
+    seed=st.integers(0, 2**32),
+)
+def test_every_epoch_has_as_many_chips(weights, seed):
+    often = np.array(weights) / sum(weights) * len(weights)
+    counts = times(often, [seed, 1])
+    assert counts.sum() == len(weights)
+    assert (np.abs(counts - often) < 1 + 1e-6).all()
+    np.testing.assert_array_equal(counts, times(often, [seed, 1]))
+
+
 def test_sensors_beside_show_the_same_ground_at_their_own_pixels(store):
     seen = 0
     options = {"beside": [RADAR, COVER], "chip_size": 96, "batch_size": 16, "bands": ["B02", "B03"]}
@@ -195,8 +294,6 @@ def test_chips_and_questions_do_not_mix_with_what_would_drop_them(store):
             cubestore.batches(store, sensor=OPTICAL, chips=table, **options)
     frame = cubestore.chips(store, sensor=OPTICAL).assign(repeats=3)
     assert len(names(cubestore.batches(store, sensor=OPTICAL, chips=frame))) == 3 * len(frame)
-    with pytest.raises(MismatchError, match="come repeatedly"):
-        cubestore.batches(store, sensor=OPTICAL, chips=frame, jitter=True)
     with pytest.raises(MismatchError, match="no chip_index_x"):
         cubestore.batches(store, sensor=OPTICAL, chips=table.drop_columns(["chip_index_x"]))
 
