@@ -22,6 +22,7 @@ from cubestore.errors import (
     UnknownCubeError,
 )
 from cubestore.grids import Tile, tile
+from cubestore.recorded import history_afar
 from cubestore.records import METADATA, Control, Record, Root
 from cubestore.sensors import Layer, Sensor, sensor
 from cubestore.slot import Instant, Slot, iso
@@ -84,9 +85,21 @@ class Cube:
         _refuse_other_format(root, self.path)
         return root
 
-    def records(self) -> Iterator[Record]:
-        """Yield the commit records, the newest first."""
-        return self.control.history(self.root())
+    def records(self, root: Root | None = None) -> Iterator[Record]:
+        """Yield the commit records, the newest first, wherever the store lies.
+
+        Args:
+            root: a committed state, whose record is the first; None: the newest.
+
+        Raises:
+            DamagedError: a commit record is not the one that was committed.
+            FileNotFoundError: a copy of the store on another machine lacks its records.
+        """
+        newest = self.root() if root is None else root
+        if "://" not in self.path:
+            return self.control.history(newest)
+        folder, name = self.path.rsplit("/", 1)
+        return history_afar(f"{folder}/{layout.CONTROL}/{name}/commits", newest)
 
     def slot_commits(self) -> dict[int, int]:
         """Return for each slot the newest commit that wrote pixels of it.

@@ -38,6 +38,14 @@ def read(path: str) -> bytes:
         return data
 
 
+def exists(path: str) -> bool:
+    """Return whether something lies at a path or an address."""
+    if "://" not in path:
+        return Path(path).exists()
+    files, place = fsspec.url_to_fs(path)
+    return bool(files.exists(place))
+
+
 def dataset(path: str, root: Root, *, mask_and_scale: bool) -> xr.Dataset:
     """Return the cube at ``path`` as of ``root``, slots in the order of arrival.
 

@@ -6,6 +6,7 @@ cut in another way) goes through zarr, several times slower, and says so.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +15,10 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import FsspecStore, LocalStore, StorePath
 
+from cubestore import reader
 from cubestore.encoding import Array, Json
 from cubestore.errors import DamagedError
-from cubestore.shards import Shards, Verify, axes
+from cubestore.shards import Shards, Verify, axes, damaged
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def windows(
     if "://" not in group and Path(group).is_dir() and Shards.can_read(array, document):
         return Shards(group, array, verify=verify, committed=committed)
     log.warning("%s/%s is read through zarr: it is not on this disk, or not cut by us", group, name)
-    return PlainWindows(group, array, document)
+    return PlainWindows(group, array, document, committed=committed)
 
 
 class PlainWindows:
@@ -73,8 +75,16 @@ class PlainWindows:
 
     reader = "zarr"
 
-    def __init__(self, group: str, array: Array, document: Mapping[str, Any]) -> None:
-        self.array = array
+    def __init__(
+        self,
+        group: str,
+        array: Array,
+        document: Mapping[str, Any],
+        *,
+        committed: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.array, self._group, self._committed = array, group, committed
+        self._found: set[str] = set()
         self.banded, self.lead = axes(array.dims)
         self.bands = array.shape[-3] if self.banded else 1
         store = FsspecStore.from_url(group) if "://" in group else LocalStore(group, read_only=True)
@@ -94,6 +104,7 @@ class PlainWindows:
         ]
         key: Any = (*lead, *([bands] if self.banded else []), *inside)
         pixels = self._read(key).reshape(len(bands), *map(_length, inside))
+        self._refuse_lost(lead, inside, pixels)
         target = tuple(
             slice(part.start - c, part.start - c + _length(part))
             for part, c in zip(inside, corner, strict=True)
@@ -101,6 +112,24 @@ class PlainWindows:
         if pixels.shape != out.shape:
             out[...] = self.array.fill
         out[:, target[0], target[1]] = pixels
+
+    def _refuse_lost(
+        self, lead: Sequence[int], inside: Sequence[slice], pixels: NDArray[Any]
+    ) -> None:
+        """Refuse nodata where a shard was committed and is gone: zarr reads both alike."""
+        outer = [i // n for i, n in zip(lead, self.array.block, strict=False)]
+        outer += [0] if self.banded else []
+        spans = (_blocks(part, n) for part, n in zip(inside, self.array.block[-2:], strict=True))
+        for (row, rows), (column, columns) in product(*spans):
+            key = self.array.key((*outer, row, column))
+            nothing = _is_nothing(pixels[:, rows, columns], self.array.fill)
+            if nothing and self._committed(key) and not self._is_there(key):
+                raise damaged(f"{self._group}/{key}", "is missing")
+
+    def _is_there(self, key: str) -> bool:
+        if key not in self._found and reader.exists(f"{self._group}/{key}"):
+            self._found.add(key)
+        return key in self._found
 
     def _read(self, key: Any) -> NDArray[Any]:  # noqa: ANN401 - slices, and indexes of bands
         try:
@@ -115,3 +144,20 @@ class PlainWindows:
 
 def _length(part: slice) -> int:
     return max(0, int(part.stop) - int(part.start))
+
+
+def _blocks(part: slice, size: int) -> list[tuple[int, slice]]:
+    """Return the blocks of an axis that a part of it touches, and what of the part each has."""
+    first, last = part.start, part.stop
+    return [
+        (n, slice(max(first, n * size) - first, min(last, (n + 1) * size) - first))
+        for n in range(first // size, -(-last // size) if last > first else 0)
+    ]
+
+
+def _is_nothing(pixels: NDArray[Any], fill: Any) -> bool:  # noqa: ANN401 - of the array's dtype
+    """Whether pixels are nodata, all of them."""
+    for some in (pixels[:, :1, :1], pixels):  # the first is nearly always enough
+        if not ((some == fill) | ((some != some) & (fill != fill))).all():  # noqa: PLR0124 - NaN
+            return False
+    return True

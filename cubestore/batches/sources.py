@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from cubestore import layout, reader
 from cubestore.batches.selection import Chips, Ints
 from cubestore.chips import ChipGrid, chip_id
-from cubestore.committed import committed
 from cubestore.cube import Cube
-from cubestore.errors import MismatchError, NotWritableError
+from cubestore.errors import MismatchError
 from cubestore.patches.reading import PatchSet
+from cubestore.recorded import keys_of
 from cubestore.records import Root
 from cubestore.shards import Verify
 from cubestore.windows import Windows, windows
@@ -135,19 +135,18 @@ class CubeSource:
 
     def stored(self) -> Chips:
         """Return the shards of the pixels that are stored, of slots that are not superseded."""
-        try:
-            known = committed(self.cube, self.root).shards
-        except NotWritableError:  # afar: any may be there
-            rows, columns = (range(-(-n // s)) for n, s in zip(self.shape, self.shard, strict=True))
-            everywhere = [(row, column) for row in rows for column in columns]
-            known = {s: {self.variable: everywhere} for s in range(len(self.slots.item_id))}
-        found = [
-            (0, slot, row, column)
-            for slot, variables in known.items()
-            if self.slots.live[slot]
-            for row, column in variables.get(self.variable, ())
-        ]
-        return Chips(*np.array(found, np.int64).reshape(-1, 4).T)
+        if self._stored_keys is None:  # any may be there
+            found = list(np.ndindex(len(self.slots.live), *self._shards))
+        else:
+            mine = (key.split("/") for key in self._stored_keys)
+            found = [
+                (int(index[0]), int(index[-2]), int(index[-1]))
+                for name, _, *index in mine
+                if name == self.variable
+            ]
+        slot, row, column = np.array(sorted(found), np.int64).reshape(-1, 3).T
+        live = self.slots.live[slot]
+        return Chips(np.zeros_like(slot), slot, row, column).some(live)
 
     def lonlat(self, slot: Ints, y: NDArray[Any], x: NDArray[Any]) -> Places:  # noqa: ARG002 - a patch set's differ
         """Return longitude and latitude, degrees, of places in pixels from the corner."""
@@ -172,13 +171,17 @@ class CubeSource:
         """Leave open files to the process that opened them."""
         return {**self.__dict__, "_windows": {}}
 
+    @property
+    def _shards(self) -> tuple[int, int]:
+        """Rows and columns of shards."""
+        return -(-self.shape[0] // self.shard[0]), -(-self.shape[1] // self.shard[1])
+
     @cached_property
-    def _stored_keys(self) -> frozenset[str]:
-        records = self.cube.control.history(self.root)
-        return frozenset(key for record in records for key in record.keys)
+    def _stored_keys(self) -> frozenset[str] | None:
+        return keys_of(self.cube.records(self.root))
 
     def _was_stored(self, key: str) -> bool:
-        return "://" not in self.cube.path and key in self._stored_keys
+        return key in (self._stored_keys or ())
 
 
 class PatchSource:
@@ -310,11 +313,11 @@ class PatchSource:
         return {**self.__dict__, "_windows": {}}
 
     @cached_property
-    def _stored_keys(self) -> frozenset[str]:
-        return frozenset(self.patches.control.record(0, self.root.digest).keys)
+    def _stored_keys(self) -> frozenset[str] | None:
+        return keys_of(self.patches.records(self.root))
 
     def _was_stored(self, key: str) -> bool:
-        return "://" not in self.patches.path and key in self._stored_keys
+        return key in (self._stored_keys or ())
 
     def _acquisitions(self, known: xr.Dataset) -> int:
         return known.sizes["patch"] * max(1, self._seasons)

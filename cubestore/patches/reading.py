@@ -13,7 +13,8 @@ from cubestore import layout, reader
 from cubestore.encoding import Array
 from cubestore.errors import FormatError, NotWritableError, UnknownPatchSetError
 from cubestore.patches.definition import PATCHES
-from cubestore.records import METADATA, Control, Root
+from cubestore.recorded import history_afar
+from cubestore.records import METADATA, Control, Record, Root
 from cubestore.verify import Finding, Report, _blocks, _metadata, _records, _strangers
 
 
@@ -71,6 +72,19 @@ class PatchSet:
                 remedy="read it with a version of cubestore that knows it; plain xarray may too",
             )
         return root
+
+    def records(self, root: Root | None = None) -> Iterator[Record]:
+        """Yield the record of the set, wherever the store lies.
+
+        Raises:
+            DamagedError: it is not the one that was committed.
+            FileNotFoundError: a copy of the store on another machine lacks it.
+        """
+        newest = self.root() if root is None else root
+        if "://" not in self.store:
+            return self.control.history(newest)
+        folder = f"{self.store.rstrip('/')}/{PATCHES}/{layout.CONTROL}/{self.name}/commits"
+        return history_afar(folder, newest)
 
     def open(
         self, *, chunks: Mapping[str, int] | None = None, mask_and_scale: bool = True
