@@ -15,8 +15,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 import cubestore
 from cubestore.batches import Batches
+from cubestore.errors import MismatchError
 
 Batch = dict[str, Any]
+
+FAILURES = "failures"
 
 
 class ChipDataset(IterableDataset[Batch]):
@@ -30,6 +33,9 @@ class ChipDataset(IterableDataset[Batch]):
     def __init__(self, batches: Batches) -> None:
         """Wrap batches; the position is shared with the workers."""
         self.batches = batches
+        self.tells_failures = False
+        """Whether a worker sends the chips that it left out, as batches of `FAILURES` alone."""
+
         self._position = torch.tensor([batches.epoch, 0])
         self._position.share_memory_()  # type: ignore[no-untyped-call]
 
@@ -46,12 +52,15 @@ class ChipDataset(IterableDataset[Batch]):
         worker, share = get_worker_info(), self.batches.share
         epoch, start = self._position.tolist()
         self.batches.set_epoch(epoch)
+        self.batches.failures = []
         if worker is None:
             yield from map(tensors, self.batches.of(share, start))
             return
         mine = replace(share, worker=worker.id, workers=worker.num_workers)
         for batch in self.batches.of(mine, start):
             yield _cloned(tensors(batch))  # it is sent later, when the buffers are filled again
+        if self.tells_failures and self.batches.failures:
+            yield {FAILURES: self.batches.failures}
 
 
 class Loader:
@@ -65,23 +74,42 @@ class Loader:
             options: of ``torch.utils.data.DataLoader``: ``num_workers``, ``pin_memory`` …
         """
         self.dataset = ChipDataset(batches)
+        self.dataset.tells_failures = True
+        self._told: list[tuple[str, str]] = []
         if options.get("num_workers"):
             defaults = {"multiprocessing_context": "spawn", "persistent_workers": True}
             options = {**defaults, **options}
         self._loader: DataLoader[Batch] = DataLoader(self.dataset, batch_size=None, **options)
         self.epoch, self.position, self._resume = batches.epoch, 0, 0
+        self._iterations = 0
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """Chips of the epoch that were left out, each with the reason; complete when it ends."""
+        return [*self.dataset.batches.failures, *self._told]
 
     def __len__(self) -> int:
         """Return how many batches an epoch has for this rank."""
         return len(self.dataset)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield an epoch, or what is left of it."""
+        """Yield an epoch, or what is left of it.
+
+        Raises:
+            MismatchError: another iteration was begun meanwhile: there is one position.
+        """
         epoch, start = self.epoch, self._resume
         self.set_epoch(epoch)
         self.position = start
         self.dataset.begin(epoch, start)
+        self._iterations += 1
+        mine, self._told = self._iterations, []
         for batch in self._loader:
+            if mine != self._iterations:
+                raise _overtaken()
+            if FAILURES in batch:
+                self._told += batch[FAILURES]
+                continue
             self.position = self.dataset.batches.share.passed(batch["number"])
             if self.position == len(self):
                 self.set_epoch(epoch + 1)
@@ -143,6 +171,14 @@ def _tensor(value: Any) -> Any:  # noqa: ANN401 - whatever a batch holds
     if value.dtype.kind == "M":
         value = value.astype("M8[us]").view(np.int64)
     return torch.from_numpy(value if value.flags.writeable else value.copy())
+
+
+def _overtaken() -> MismatchError:
+    return MismatchError(
+        "An epoch that was left, and is gone on with after another has begun",
+        expected="one iteration of a loader at a time",
+        remedy="make a loader for each",
+    )
 
 
 def _cloned(batch: Batch) -> Batch:

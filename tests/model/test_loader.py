@@ -1,6 +1,7 @@
 """Batches as tensors: the same ones, in the same order, from any number of processes."""
 
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 
 import cubestore
 import cubestore_model
+from cubestore.errors import MismatchError
 
 MODIS = "modis-09a1"
 OPTIONS = {"sensor": MODIS, "chip_size": 128, "batch_size": 2, "seed": 3}
@@ -73,6 +75,32 @@ def test_workers_give_the_order_of_one_process_and_go_on_where_it_stopped(small,
     again = cubestore_model.loader(small, **OPTIONS)
     again.load_state_dict(state)
     same(epoch(again), expected[1:])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_left_out_is_told_by_whoever_reads(small, tmp_path, workers):
+    store = tmp_path / "store"
+    shutil.copytree(small, store)
+    (shard,) = (
+        p for p in (store / "sin/h18v04" / MODIS / "reflectance/c/1").rglob("*") if p.is_file()
+    )
+    shard.write_bytes(shard.read_bytes()[:-100])
+    loader = cubestore_model.loader(store, num_workers=workers, on_error="skip", **OPTIONS)
+    for _ in range(2):
+        read = [name for batch in loader for name in batch["chipid"]]
+        lost = [name for name, _ in loader.failures]
+        assert len(read) == 18
+        assert len(lost) == 9
+        assert not set(read) & set(lost)
+
+
+def test_an_epoch_that_another_has_overtaken_says_so(small):
+    loader = cubestore_model.loader(small, **OPTIONS)
+    first = iter(loader)
+    next(first)
+    next(iter(loader))
+    with pytest.raises(MismatchError, match="after another has begun"):
+        next(first)
 
 
 def test_a_worker_that_dies_is_an_error_and_not_a_hang(small):
