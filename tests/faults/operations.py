@@ -32,7 +32,7 @@ DTYPES = {
     "state": ("uint16", 65535, 0),
     "day_of_year": ("uint16", 65535, 0),
 }
-EMBEDDING = "embedding_test"
+EMBEDDING, LOSS = "embedding_test", "loss_test"
 AXES = {"y_test": 2, "x_test": 2, "feature_test": 4}
 
 
@@ -163,6 +163,12 @@ def add_variable(store: Path) -> None:
         writer.add_variable(embedding(), axes, created=CREATED)
 
 
+def add_loss(store: Path) -> None:
+    """Add a number a chip beside the embedding."""
+    with cube(store).write() as writer:
+        writer.add_variable(replace(embedding(), name=LOSS), {}, created=CREATED)
+
+
 def fill_variable(store: Path, slots: Iterable[int]) -> None:
     """Give slots their embeddings: their index and one."""
     with cube(store).write() as writer:
@@ -173,6 +179,23 @@ def fill_variable(store: Path, slots: Iterable[int]) -> None:
             for k in slots
         ]
         writer.fill_variable(EMBEDDING, dict.fromkeys(slots, 1), blocks, created=CREATED)
+
+
+def fill_together(store: Path, slots: Iterable[int]) -> None:
+    """Give slots their embeddings and losses in one commit."""
+    with cube(store).write() as writer:
+        blocks = [
+            writer.staging.write(name, (k, 0, 0, 0), np.full((1, *AXES.values()), k + 1, "float32"))
+            for name in (EMBEDDING, LOSS)
+            for k in slots
+        ]
+        writer.fill_variables([EMBEDDING, LOSS], dict.fromkeys(slots, 1), blocks, created=CREATED)
+
+
+def describe(store: Path) -> None:
+    """Say something of the cube, as statistics do."""
+    with cube(store).write() as writer:
+        writer.describe({"cubestore:statistics": {"mean": [1.5]}}, created=CREATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +233,11 @@ def _with_variable(store: Path) -> None:
     add_variable(store)
 
 
+def _with_both(store: Path) -> None:
+    _with_variable(store)
+    add_loss(store)
+
+
 def _append_two(store: Path) -> None:
     append_many(store, [(2, ""), (3, "slot-00000")], filled=True)
 
@@ -230,6 +258,10 @@ OPERATIONS = (
     Operation("fill shards", _one_to_fill, lambda store: fill(store, 1, 1), by_shard=True),
     Operation("new variable", _two_slots, add_variable),
     Operation("fill variable", _with_variable, _fill_both, by_shard=True),
+    Operation(
+        "fill together", _with_both, lambda store: fill_together(store, (0, 1)), by_shard=True
+    ),
+    Operation("describe", _two_slots, describe),
 )
 
 
