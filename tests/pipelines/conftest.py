@@ -5,7 +5,21 @@ import pytest
 from distributed import LocalCluster
 
 from cubestore_pipelines import cluster
+from cubestore_pipelines.cli import main
 from tests.pipelines.real import Store
+
+
+@pytest.fixture
+def program(capsys):
+    """Run the program in this process; return what it printed on its two outputs."""
+
+    def run(*arguments, check=0):
+        status = main([str(argument) for argument in arguments])
+        done = capsys.readouterr()
+        assert status == check, done.err
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="module")

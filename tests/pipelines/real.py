@@ -4,9 +4,9 @@ Nothing expected comes from the program's own code: rasterio reads, pyproj says 
 """
 
 import copy
+import io
 import json
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-PROGRAM = Path(sys.executable).with_name("cubestore")
+from cubestore_pipelines.cli import main
+
 EDGE = 1e-4
 """Pixels from an edge of the source within which a centre may lie on either side."""
 
@@ -26,12 +27,20 @@ BESIDE = 300
 """Pixels around a window in which nothing may be."""
 
 
+@dataclass(frozen=True)
+class Done:
+    """What the program printed."""
+
+    stdout: str
+    stderr: str
+
+
 def cubestore(*arguments, check=0):
-    """Run the program, which ends as it should, and never with a traceback."""
-    done = subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.returncode == check, done.stderr
+    """Run the program in this process, which ends as it should, and never with a traceback."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = main([str(argument) for argument in arguments])
+    done = Done(out.getvalue(), err.getvalue())
+    assert status == check, done.stderr
     assert "Traceback" not in done.stderr
     return done
 
@@ -71,7 +80,7 @@ class Built:
     """A store, and what a build of it ended with."""
 
     store: Store
-    done: subprocess.CompletedProcess
+    done: Done
 
     def open(self, tile, sensor):
         """Return a cube's numbers as they are stored."""

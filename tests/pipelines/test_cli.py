@@ -1,4 +1,4 @@
-"""The program as a user runs it: in a process of its own, its status, its two outputs."""
+"""The program as a user runs it: its status, its two outputs; the demo in a process of its own."""
 
 import json
 import os
@@ -81,9 +81,9 @@ def test_the_reprocessed_scene_hides_the_one_it_supersedes(demo):
     assert shown.dn_offset.values.tolist() == [-1000, 0, *[-1000] * 6]
 
 
-def test_info_tells_what_is_there(demo):
+def test_info_tells_what_is_there(program, demo):
     directory, _ = demo
-    cubes = json.loads(cubestore("info", directory, "--json").stdout)["cubes"]
+    cubes = json.loads(program("info", directory, "--json").out)["cubes"]
     told = {(c["tile"], c["sensor"]): c["slots"] for c in cubes}
     assert told == {
         (TILE, SENSOR): 9,
@@ -101,31 +101,31 @@ def test_info_tells_what_is_there(demo):
     blocks = [p for p in files if p.name != "zarr.json"]
     assert cubes[0]["files"] == len(blocks)
     assert cubes[0]["bytes"] == sum(p.stat().st_size for p in blocks)
-    text = cubestore("info", directory, TILE, SENSOR).stdout
+    text = program("info", directory, TILE, SENSOR).out
     assert "EPSG:32631" in text
     assert "2023-10-16" in text
 
 
-def test_verify_names_a_damaged_key(demo, tmp_path):
+def test_verify_names_a_damaged_key(program, demo, tmp_path):
     directory, _ = demo
     copy = tmp_path / "copy"
     shutil.copytree(directory, copy)
-    assert "all as committed" in cubestore("verify", copy).stderr
+    assert "all as committed" in program("verify", copy).err
     cube = copy / "mgrs" / TILE / SENSOR
     shard = cube / "reflectance/c/0/0/2/3"
     shard.write_bytes(b"\0" + shard.read_bytes()[1:])
-    done = cubestore("verify", copy, check=3)
-    assert shard.relative_to(cube).as_posix() in done.stdout
-    report = json.loads(cubestore("verify", copy, "--json", check=3).stdout)
+    done = program("verify", copy, check=3)
+    assert shard.relative_to(cube).as_posix() in done.out
+    report = json.loads(program("verify", copy, "--json", check=3).out)
     assert not report["ok"]
     found = [finding["state"] for one in report["cubes"] for finding in one["findings"]]
     assert found == ["damaged"]
 
 
-def test_sensors_lists_all_and_one():
-    listed = json.loads(cubestore("sensors", "--json").stdout)["sensors"]
+def test_sensors_lists_all_and_one(program):
+    listed = json.loads(program("sensors", "--json").out)["sensors"]
     assert [row["sensor"] for row in listed] == list(SENSORS)
-    bands = json.loads(cubestore("sensors", "sentinel-2-l2a", "--json").stdout)["bands"]
+    bands = json.loads(program("sensors", "sentinel-2-l2a", "--json").out)["bands"]
     red = next(band for band in bands if band["band"] == "B04")
     assert (red["common_name"], red["wavelength_um"], red["gsd_m"]) == ("red", 0.6646, 10)
     assert red["source"]
@@ -139,8 +139,8 @@ def test_sensors_lists_all_and_one():
         (["--bbox", "179.5", "-17", "-179.5", "-16.5", "--grid", "sin"], ["h00v10", "h35v10"]),
     ],
 )
-def test_tiles_of_a_place(place, tiles):
-    found = json.loads(cubestore("tiles", *place, "--json").stdout)["tiles"]
+def test_tiles_of_a_place(program, place, tiles):
+    found = json.loads(program("tiles", *place, "--json").out)["tiles"]
     assert [tile["tile"] for tile in found] == tiles
 
 
@@ -158,19 +158,25 @@ def test_tiles_of_a_place(place, tiles):
         (["demo", "/proc/1/demo"], 1, "Cannot write"),
     ],
 )
-def test_what_goes_wrong_is_said_in_one_line(demo, arguments, status, problem):
-    done = cubestore(*(a.format(demo=demo[0]) for a in arguments), check=status)
-    assert problem in done.stderr
-    assert done.stdout == ""
+def test_what_goes_wrong_is_said_in_one_line(program, demo, arguments, status, problem):
+    done = program(*(a.format(demo=demo[0]) for a in arguments), check=status)
+    assert problem in done.err
+    assert done.out == ""
     if status == 1:
-        assert done.stderr.count("\n") == 1
-        assert "Remedy:" in done.stderr
+        assert done.err.count("\n") == 1
+        assert "Remedy:" in done.err
 
 
 @pytest.mark.parametrize("verb", [name for name in app if not name.startswith("-")])
-def test_every_verb_has_help_with_an_example(verb):
-    text = cubestore(verb, "--help").stdout
+def test_every_verb_has_help_with_an_example(program, verb):
+    text = program(verb, "--help").out
     assert re.search(rf"Example: cubestore {verb}\b", text)
+
+
+def test_a_process_ends_with_the_status_and_without_a_traceback():
+    done = cubestore("info", "nowhere", check=1)
+    assert done.stdout == ""
+    assert re.fullmatch(r"cubestore: \S+/nowhere is not a store\. .*\n", done.stderr)
 
 
 def test_an_interrupted_verb_says_so_with_its_status(tmp_path):

@@ -7,20 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import cubestore
-from cubestore_pipelines.cli import main
-
-
-@pytest.fixture
-def program(capsys):
-    """Run the program; return what it printed on its two outputs."""
-
-    def run(*arguments, check=0):
-        status = main([str(argument) for argument in arguments])
-        done = capsys.readouterr()
-        assert status == check, done.err
-        return done
-
-    return run
 
 
 @pytest.fixture(scope="module")

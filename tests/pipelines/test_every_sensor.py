@@ -4,7 +4,6 @@ What a cube must hold is computed from the simulated landscape, never from a fil
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +40,9 @@ def archive(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(archive):
-    with serving(archive) as running:
+    with serving(archive) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
         yield running
 
 
@@ -52,14 +53,13 @@ def around(place):
 
 
 @pytest.fixture(scope="module")
-def run(server, tmp_path_factory):
+def run(server, scheduler, tmp_path_factory):  # the workers know where the server is
     store = tmp_path_factory.mktemp("store") / "store"
 
     def run(*options, catalog=server.stac_url, check=0):
-        command = [PROGRAM, "build", store, "--catalog", catalog, "--workers", "2", *options]
+        command = [PROGRAM, "build", store, "--catalog", catalog, "--scheduler", scheduler]
         done = subprocess.run(
-            [*map(str, command), "--json"],
-            env={**os.environ, **server.environment},
+            [*map(str, command), *options, "--json"],
             capture_output=True,
             text=True,
             check=False,
@@ -252,13 +252,11 @@ def test_surveys_with_sheets_of_one_name_are_slots_of_their_own(archive, run, se
 
 
 @pytest.mark.parametrize("options", [(), ("--ocean-zero",)])
-def test_a_sheet_that_is_not_there_over_sea(options, tmp_path, server):
+def test_a_sheet_that_is_not_there_over_sea(options, tmp_path, server, scheduler):
     store = tmp_path / "store"
     command = [PROGRAM, "build", store, "--catalog", server.stac_url, "--tile", "30UVA"]
-    command += ["--sensor", "cop-dem-glo-30", *around(COAST), *options, "--workers", "1"]
-    subprocess.run(
-        [*map(str, command)], env={**os.environ, **server.environment}, check=True, timeout=100
-    )
+    command += ["--sensor", "cop-dem-glo-30", *around(COAST), *options, "--scheduler", scheduler]
+    subprocess.run([*map(str, command)], check=True, timeout=100)
     heights = cube_of(store, "30UVA", "cop-dem-glo-30").open().elevation.isel(time=0, band=0)
     to_lonlat = pyproj.Transformer.from_crs("EPSG:32630", "EPSG:4326", always_xy=True)
     x, y = to_lonlat.transform(*COAST, direction="INVERSE")
