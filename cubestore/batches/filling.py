@@ -64,7 +64,7 @@ class Filler:
         for layer in self.layers:
             side = self._side(layer)
             lead = (chips * self.crops, *([self.dates] if self.dates > 1 else []))
-            bands = [layer.bands] if layer.pixels else []
+            bands = [layer.bands] if layer.banded else []
             key = layer.beside, layer.name
             arrays[key] = np.empty((*lead, *bands, side, side), layer.dtype)
             if layer.pixels and self.valid:
@@ -89,7 +89,7 @@ class Filler:
                     at = (sample, date) if self.dates > 1 else (sample,)
                     window = self._window(layer, want.corners[sample])
                     taken = chip[:, *window]
-                    arrays[layer.beside, layer.name][at] = taken if layer.pixels else taken[0]
+                    arrays[layer.beside, layer.name][at] = taken if layer.banded else taken[0]
                     if layer.pixels and self.valid:
                         arrays[layer.beside, VALID][at] = valid[window]
         for sample in samples:

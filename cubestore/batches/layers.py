@@ -84,6 +84,11 @@ class Layer:
         """How many bands are read."""
         return len(self.readings[0].bands)
 
+    @property
+    def banded(self) -> bool:
+        """Whether its array has an axis of bands: pixels have, and what has several."""
+        return self.pixels or self.bands > 1
+
 
 def own(sources: Sequence[Source], variable: str, size: int, *, pixels: bool) -> Layer:
     """Return a layer on the chips' own grid.

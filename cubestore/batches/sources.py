@@ -236,7 +236,8 @@ class PatchSource:
         ]
         self._grids = grids
         finest = float(np.nanmin(known[f"gsd{suffix}"].values))
-        self.gsd = finest if np.isnan(grids[:, 0]).any() else float(grids[0, 0])
+        metres = not (np.isnan(grids[:, 0]).any() or _in_degrees(known["crs"].values))
+        self.gsd = float(grids[0, 0]) if metres else finest
         self._windows: dict[str, Windows] = {}
 
     def windows(self, variable: str) -> Windows:
@@ -321,6 +322,11 @@ class PatchSource:
 
     def _acquisitions(self, known: xr.Dataset) -> int:
         return known.sizes["patch"] * max(1, self._seasons)
+
+
+def _in_degrees(crs: NDArray[Any]) -> bool:
+    """Whether any patch lies on degrees, whose pixels tell no metres."""
+    return any(pyproj.CRS(name).is_geographic for name in set(map(str, crs)) - {""})
 
 
 def _slots(known: xr.Dataset, time: str, suffix: str = "", count: int | None = None) -> Slots:

@@ -7,6 +7,7 @@ import pytest
 
 import cubestore
 from cubestore.errors import DamagedError, MismatchError, UnknownCubeError
+from cubestore.patches import Pixels
 from tests.cubestore import patch_sets, worldcereal
 
 OPTIONS = {"patches": patch_sets.NAME, "sensor": "reflectance", "batch_size": 4}
@@ -107,6 +108,37 @@ def test_patches_are_placed_where_they_lie(made):
             assert np.degrees(np.arctan2(latlon[2], latlon[3])) == pytest.approx(zone, abs=0.1)
             assert np.degrees(np.arctan2(latlon[0], latlon[1])) == pytest.approx(45.15, abs=0.1)
     assert len(columns["crs"]) == 10
+
+
+@pytest.fixture
+def on_degrees(tmp_path):
+    """A set on degrees of two sensors that lie on one grid, and what is in it."""
+    pixels = Pixels.of("sentinel-2-l2a", size=8), Pixels.of("sentinel-1-rtc", size=8, suffix="s1")
+    description = patch_sets.description(pixels=pixels, labels=())
+    rng = np.random.default_rng(0)
+    arrays = {
+        "reflectance": rng.integers(0, 9000, (3, 10, 8, 8)).astype("int16"),
+        "backscatter_s1": rng.gamma(2, 0.1, (3, 2, 8, 8)).astype("float32"),
+    }
+    place = {"patch_id": ["a", "b", "c"], "longitude": [3.0] * 3, "latitude": [50.0] * 3}
+    grid = {"crs": ["EPSG:4326"] * 3, "transform": [[9e-5, 0, 3.0, 0, -9e-5, 50.0]] * 3}
+    store = cubestore.create_store(tmp_path / "store")
+    with store.create_patches(description) as writer:
+        writer.append(arrays, {**place, **grid})
+    return store, arrays
+
+
+def test_another_sensor_on_the_same_grid_comes_with_all_of_its_bands(on_degrees):
+    store, arrays = on_degrees
+    options = {**OPTIONS, "chip_size": 8, "variables": ["backscatter_s1"], "shuffle": False}
+    (batch,) = cubestore.batches(store, **options)
+    np.testing.assert_array_equal(batch["pixels"], arrays["reflectance"])
+    np.testing.assert_array_equal(batch["backscatter_s1"], arrays["backscatter_s1"])
+
+
+def test_patches_on_degrees_have_the_pixel_size_of_their_product_in_metres(on_degrees):
+    (batch,) = cubestore.batches(on_degrees[0], **OPTIONS, chip_size=8)
+    assert batch["gsd"] == 10
 
 
 def test_real_patches_stream_with_their_labels(shared_data, tmp_path):
