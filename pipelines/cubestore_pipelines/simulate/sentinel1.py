@@ -87,6 +87,12 @@ class Frame(published.Collected):
         return f"S{self.platform}_IW_GRDH_1SDV_{times}_{self.orbit:06}_{self._take:06X}"
 
     @property
+    def product(self) -> str:
+        """The same with the four digits that end it."""
+        digits = hashlib.sha256(self.source.encode()).hexdigest()[:4].upper()
+        return f"{self.source}_{digits}"
+
+    @property
     def item_id(self) -> str:
         """The item's id."""
         return f"{self.source}_rtc"
@@ -162,11 +168,10 @@ class Frame(published.Collected):
         return dark
 
     def _item(self) -> Json:
-        product = hashlib.sha256(self.source.encode()).hexdigest()[:4].upper()
         names = {
             "id": self.item_id,
             "source": self.source,
-            "product": f"{self.source}_{product}",
+            "product": self.product,
             "day": f"{self.start.year}/{self.start.month}/{self.start.day}",
         }
         ring = rasters.outline(self.footprint.corners(), str(self.patch.whole.crs), digits=14)
