@@ -48,8 +48,12 @@ class Candidates:
     """Products of other platforms: no failures, unless there is nothing else."""
 
 
-def candidates(store: str | Path, choices: Choices) -> Iterator[Candidates]:
+def candidates(store: str | Path | None, choices: Choices) -> Iterator[Candidates]:
     """Yield what there is of each sensor on each tile.
+
+    Args:
+        store: whose cubes say which bands are read; None: it is not for cubes.
+        choices: what is wanted.
 
     Raises:
         CatalogError: the catalogue cannot be searched.
@@ -122,12 +126,12 @@ class _Sifting:
     """The way from the items of a search to what a tile can hold of a sensor."""
 
     def __init__(
-        self, store: str | Path, choices: Choices, where: Catalog, sensor: Sensor, tile: Tile
+        self, store: str | Path | None, choices: Choices, where: Catalog, sensor: Sensor, tile: Tile
     ) -> None:
         self._choices, self._sensor, self._tile = choices, sensor, tile
         self._profile = where.profile
         self._known = [p for p in (where.profile, *providers.providers().values()) if p]
-        self._cube = existing(store, tile, sensor)
+        self._cube = None if store is None else existing(store, tile, sensor)
 
     def sift(self, items: Iterable[Item], unreadable: Sequence[Refusal]) -> Candidates:
         """Return the acquisitions that items make, and what is refused of them."""

@@ -70,7 +70,9 @@ class Reading:
 class Task:
     """A slot's shard."""
 
-    staging: Staging
+    staging: Staging | None = None
+    """Where the blocks are left for the writer of a cube; None: the outcome has the variables."""
+
     sensor: Sensor
     bands: tuple[str, ...]
     layers: tuple[str, ...]
@@ -98,6 +100,9 @@ class Outcome:
 
     shard: Shard
     staged: tuple[Staged, ...] = ()
+    arrays: Mapping[str, Pixels] = field(default_factory=dict)
+    """The variables, ``([band,] y, x)``, of a task that leaves no blocks."""
+
     pixels: int = 0
     valid: int = 0
     known: int = 0
@@ -148,7 +153,7 @@ def carry_out(task: Task) -> Outcome:
                 mosaic.lay(scene)
         if task.reading.ocean_zero and task.sensor.id in SEAS:
             mosaic.flood()
-        return mosaic.outcome(_stage(task, mosaic.arrays) if mosaic.touched else [])
+        return mosaic.outcome(_stage(task, mosaic) if mosaic.touched else [])
     except _FailedError as failed:
         return Outcome(shard=task.shard, failure=failed.failure)
     except (AbandonedError, NotWritableError):
@@ -182,10 +187,12 @@ def _attributed(scene: Scene, raster: Raster, shard: Shard) -> Iterator[str]:
         ) from None
 
 
-def _stage(task: Task, arrays: Mapping[str, Pixels]) -> list[Staged]:
-    """Leave the blocks for the writer; what is all nodata is not stored."""
+def _stage(task: Task, mosaic: "_Mosaic") -> list[Staged]:
+    """Leave the blocks for the writer, if there is one; what is all nodata is not stored."""
+    if task.staging is None:
+        return []
     staged = []
-    for name, values in arrays.items():
+    for name, values in mosaic.arrays.items():
         lead = (0,) * (values.ndim - 2)
         staged.append(task.staging.write(name, (task.slot, *lead, *task.shard), values[None]))
     return [block for block in staged if block]
@@ -395,6 +402,7 @@ class _Mosaic:
         return Outcome(
             shard=self.task.shard,
             staged=tuple(staged),
+            arrays={} if self.task.staging else self.arrays,
             pixels=self.free.size,
             valid=int(self.free.size - np.count_nonzero(self.free)),
             known=int(np.count_nonzero(known)),

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from cyclopts import App
 
-DATASETS: tuple[Callable[..., int], ...] = ()
+from cubestore_pipelines.cli.importing.floods import floods
+
+DATASETS: tuple[Callable[..., int], ...] = (floods,)
 """A function a data set, each in a module of its own."""
 
 importing = App(
