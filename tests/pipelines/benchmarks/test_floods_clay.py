@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import cubestore
+from cubestore.errors import CubeExistsError
 from cubestore_pipelines.benchmarks.floods import import_floods
 from cubestore_pipelines.errors import CatalogError, NothingFoundError
 from cubestore_pipelines.simulate import floods, published
@@ -228,3 +229,12 @@ def test_what_was_left_out_is_told_again(cube, catalog):
     again, _ = cube(address, **both[1])
     assert (again.patches, len(again.left_out)) == (1, 2)
     assert all("remove the set to try again" in reason for reason in again.left_out)
+
+
+def test_options_that_change_no_pixel_make_no_other_set(cube, catalog):
+    address = catalog()
+    first, _ = cube(address)
+    again, _ = cube(address, timeout=5.0, profile=None, resampling="", skip_item=())
+    assert again == first
+    with pytest.raises(CubeExistsError, match="made from other files or with other options"):
+        cube(address, compat="clay")

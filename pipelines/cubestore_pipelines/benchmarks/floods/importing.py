@@ -19,6 +19,12 @@ from cubestore_pipelines.failures import Refusal
 DIGEST = "source_digest"
 """The attribute that tells from which files a set was made, and with which options."""
 
+ONLY_HOW = {"allow", "timeout", "checksums"}
+"""Options that say how files are reached, and change no pixel."""
+
+UNSAID: tuple[object, ...] = (None, "", ())
+"""What options are that nobody gave; an offset of 0 is given."""
+
 Patch = tuple[Pixels, Mapping[str, Any]]
 """A patch's variables and columns."""
 
@@ -63,7 +69,7 @@ def import_floods(
             expected="at least one with all of its files",
             remedy="complete the source",
         )
-    digest = _digest(folder, found, {"incomplete": incomplete, "compat": compat, **archive})
+    digest = _digest(folder, found, {"compat": compat, **archive})
     if archive.get("catalog") or archive.get("profile"):
         way = clay.Way(found, known, compat, archive)
         made = _import(Path(store), way.description(**{DIGEST: digest}), found, way.patches())
@@ -128,11 +134,12 @@ def _said(refusal: Refusal) -> str:
 
 def _digest(folder: Path, found: Iterable[Chip], options: Mapping[str, Any]) -> str:
     """Return what tells the files and options of an import from any others: no byte is read."""
-    digest = hashlib.sha256(repr(sorted(options.items())).encode())
+    told = {n: str(o) for n, o in options.items() if n not in ONLY_HOW and o not in UNSAID}
+    digest = hashlib.sha256(repr(sorted(told.items())).encode())
     for chip in found:
         for path in (*chip.optical, *chip.radar, *chip.labels.values()):
             about = path.stat() if path.exists() else None
-            told = (about.st_size, about.st_mtime_ns) if about else ()
-            digest.update(repr((str(path.relative_to(folder)), *told)).encode())
+            size = (about.st_size, about.st_mtime_ns) if about else ()
+            digest.update(repr((str(path.relative_to(folder)), *size)).encode())
         digest.update(repr((chip.id, chip.split, sorted(chip.columns.items()))).encode())
     return digest.hexdigest()
