@@ -2,9 +2,10 @@
 
 Classes and their precedence are those of CloudSEN12: where several hold, thick cloud counts
 before shadow, shadow before thin cloud, thin cloud before clear. What a mask does not say is
-unknown, never clear.
+unknown, never clear. `harmonise` reads what other algorithms say as CloudSEN12 compares them.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,27 @@ CLOUD_CLASS = Layer(
     ),
     source="Aybar et al. 2022, CloudSEN12, Scientific Data 9, 782, table 3",
 )
+
+SCHEMES: Mapping[str, Mapping[int, tuple[int, ...]]] = {
+    "cloudsen12": {CLEAR: (0,), THICK_CLOUD: (1,), THIN_CLOUD: (2,), CLOUD_SHADOW: (3,)},
+    "kappamask": {CLEAR: (1,), THICK_CLOUD: (4,), THIN_CLOUD: (3,), CLOUD_SHADOW: (2,)},
+    "sen2cor": {
+        CLEAR: (2, 4, 5, 6, 11),  # 7, unclassified, has no row, where `from_scl` calls it clear
+        THICK_CLOUD: (8, 9),
+        THIN_CLOUD: (10,),
+        CLOUD_SHADOW: (3,),
+    },
+    "fmask": {CLEAR: (0, 1, 3), THICK_CLOUD: (4,), CLOUD_SHADOW: (2,)},
+    "qa60": {CLEAR: (0,), THICK_CLOUD: (1024,), THIN_CLOUD: (2048,)},
+}
+"""Scheme -> class -> its codes: the table "Label Description" in the README of CloudSEN12 on
+Hugging Face (csaybar/CloudSEN12-scribble, commit 96493ea)."""
+
+PROBABILITIES = ("s2cloudless", "cd-fcnn")
+"""Schemes that are percentages of cloud on disk; the table's 0 and 1 are what a threshold makes."""
+
+THRESHOLD = 50
+"""Percent from which a probability counts as cloud, as users of the data set take it."""
 
 Classes = np.ndarray[Any, np.dtype[np.uint8]]
 Mask = np.ndarray[Any, np.dtype[Any]]
@@ -74,6 +96,55 @@ def from_modis_state(state: Mask) -> Classes:
         MismatchError: ``state`` is not uint16.
     """
     return _look_up(_modis_state_classes(), state, "sur_refl_state_500m")
+
+
+def harmonise(labels: Mask, scheme: str, *, threshold: int = THRESHOLD) -> Classes:
+    """Return the cloud classes of another algorithm's labels.
+
+    Args:
+        labels: codes, or percentages from 0 to 100, as integers of any shape. 255 may have become
+            -1 in a signed byte; codes without a row in the table are unknown.
+        scheme: KappaMask, Sen2Cor, Fmask, s2cloudless, CD-FCNN, QA60, or CloudSEN12's own, in
+            any spelling of case and hyphens.
+        threshold: percent from which a probability is cloud; 1 reads labels that are 0 and 1.
+
+    Raises:
+        MismatchError: no such scheme, labels that are no integers, QA60 in one byte, or a
+            threshold that is no percentage above 0.
+    """
+    name = scheme.lower().replace("_", "-")
+    _refuse_unreadable(labels, name, threshold)
+    classes = np.full(labels.shape, UNKNOWN, np.uint8)
+    if name in PROBABILITIES:
+        classes[(labels >= 0) & (labels < threshold)] = CLEAR
+        classes[(labels >= threshold) & (labels <= 100)] = THICK_CLOUD  # noqa: PLR2004 - percent
+        return classes
+    for of_class, codes in SCHEMES[name].items():
+        classes[np.isin(labels, codes)] = of_class
+    return classes
+
+
+def _refuse_unreadable(labels: Mask, name: str, threshold: int) -> None:
+    if name not in SCHEMES and name not in PROBABILITIES:
+        raise MismatchError(
+            f"Labels of {name!r}",
+            expected=f"one of {', '.join([*SCHEMES, *PROBABILITIES])}",
+            remedy="name the algorithm that made them",
+        )
+    if labels.dtype.kind not in "iu" or (name == "qa60" and labels.dtype.itemsize == 1):
+        raise MismatchError(
+            f"{name} of dtype {labels.dtype}",
+            expected="integers of two bytes or more, for 1024 and 2048"
+            if name == "qa60"
+            else "integers",
+            remedy="pass the labels untouched; in one byte QA60's clouds have become 0, as clear",
+        )
+    if not 0 < threshold <= 100:  # noqa: PLR2004 - percent
+        raise MismatchError(
+            f"A threshold of {threshold} percent",
+            expected="a number above 0, up to 100",
+            remedy="leave it out for 50",
+        )
 
 
 def _look_up(classes: Classes, mask: Mask, name: str) -> Classes:

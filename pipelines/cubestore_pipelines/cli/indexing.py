@@ -10,6 +10,7 @@ from rich.console import Console
 from cubestore.index import SplitRule, index_store
 from cubestore.index.stacchip import export_chips
 from cubestore_pipelines.cli.building import Words
+from cubestore_pipelines.cli.importing.cloudsen12 import export_cloudsen12
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
 
 Compat = Literal["stacchip"] | None
@@ -21,6 +22,7 @@ export = App(
     Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1""",
     help_format="plaintext",
 )
+export.command(export_cloudsen12, name="cloudsen12")
 
 
 def index(  # noqa: PLR0913 - a verb's options

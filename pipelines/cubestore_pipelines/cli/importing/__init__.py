@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from cyclopts import App
 
+from cubestore_pipelines.cli.importing.cloudsen12 import cloudsen12
 from cubestore_pipelines.cli.importing.floods import floods
 
-DATASETS: tuple[Callable[..., int], ...] = (floods,)
+DATASETS: tuple[Callable[..., int], ...] = (cloudsen12, floods)
 """A function a data set, each in a module of its own."""
 
 importing = App(

@@ -1,0 +1,276 @@
+"""The layout of a folder a patch: ``ROI_1746/cloudy/S2L1C.tif``, labels beside it or below.
+
+Every patch is to have the bands and labels of the first one. A set takes the files' own pixels;
+labels that came as floats become the codes that they are, and nodata 255.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyproj import Transformer
+from rasterio.io import DatasetReader
+
+from cubestore_pipelines.benchmarks.cloudsen12.files import BANDS, L1C, L2A, RADAR, Plane, plane
+from cubestore_pipelines.benchmarks.cloudsen12.labels import LABELS, NO_LABEL
+from cubestore_pipelines.benchmarks.cloudsen12.metadata import Row
+from cubestore_pipelines.errors import AssetError, DatasetError
+from cubestore_pipelines.gdal import opened
+
+ENDING = ".tif"
+MANY = {"s2l1c": L1C, "s2l2a": L2A, "s1": RADAR}
+"""Files of many bands, by name -> the variable."""
+
+COVERAGES = ("clear", "cloud-free", "almost-clear", "low-cloudy", "mid-cloudy", "cloudy")
+"""How cloudy an image is, as folders are called (cloudsen12/figures)."""
+
+Values = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Where a plane is in a patch's folder."""
+
+    file: str
+    """Relative to the folder."""
+
+    index: int
+    """Counted from 1."""
+
+    dtype: np.dtype[Any]
+    """As stored in the set."""
+
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patches:
+    """The folders of patches below one folder."""
+
+    path: Path
+    folders: tuple[Path, ...]
+    bands: Mapping[Plane, Band]
+    """Of the first patch, and of all."""
+
+    ignored: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """None: such a layout does not tell its split."""
+        return ""
+
+    @property
+    def size(self) -> int:
+        """Pixels along a patch's side."""
+        return next(iter(self.bands.values())).shape[0]
+
+    @property
+    def dtypes(self) -> dict[Plane, np.dtype[Any]]:
+        """What there is, and as what."""
+        return {one: band.dtype for one, band in self.bands.items()}
+
+    @property
+    def rows(self) -> list[Row]:
+        """What the folders' names tell of each patch."""
+        return [Row(folder, 0, _cells(folder)) for folder in self.folders]
+
+    @property
+    def names(self) -> list[str]:
+        """The folders' own."""
+        return [folder.relative_to(self.path).as_posix() for folder in self.folders]
+
+    def places(self) -> dict[str, Values]:
+        """Return where each patch lies: longitude, latitude, crs, transform.
+
+        Raises:
+            DatasetError: a file without CRS.
+        """
+        file = next(iter(self.bands.values())).file
+        found = [_place(folder / file) for folder in self.folders]
+        centres = np.array([centre for centre, *_ in found])
+        return {
+            "longitude": centres[:, 0],
+            "latitude": centres[:, 1],
+            "crs": np.array([crs for _, crs, _ in found], object),
+            "transform": np.array([grid for *_, grid in found]),
+        }
+
+    def where(self, variable: str, patch: int) -> str:
+        """Return the file of a patch."""
+        file = next(b.file for one, b in self.bands.items() if one.variable == variable)
+        return str(self.folders[patch] / file)
+
+    def read(self, first: int, count: int) -> Iterator[tuple[Plane, Values]]:
+        """Yield the images of each plane, ``(patch, y, x)``.
+
+        Raises:
+            DatasetError: a file that is missing, or not as the first patch's.
+        """
+        folders = self.folders[first : first + count]
+        for file in dict.fromkeys(band.file for band in self.bands.values()):
+            mine = {one: band for one, band in self.bands.items() if band.file == file}
+            images = np.stack([_images(folder / file, mine) for folder in folders])
+            for k, one in enumerate(mine):
+                yield one, images[:, k]
+
+    def published(self) -> dict[str, Any]:
+        """Return what the files were."""
+        files = sorted({band.file for band in self.bands.values()})
+        return {"layout": "geotiff", "patches": len(self.folders), "files": files}
+
+
+def open_patches(path: Path, *, bands: Sequence[str] | None) -> Patches:
+    """Find the patches below a folder, and check each against the first.
+
+    Args:
+        path: the folder.
+        bands: of Sentinel-2, those that are taken; None: all that the first patch has.
+
+    Raises:
+        DatasetError: patches that lack a file or band, or have another size.
+    """
+    first, *others = folders = tuple(sorted({file.parent for file in _images_below(path)}))
+    found, ignored = _bands(first)
+    wanted = {one: b for one, b in found.items() if bands is None or _is_wanted(one, bands)}
+    made = Patches(path=path, folders=folders, bands=wanted, ignored=tuple(ignored))
+    missing = sorted(set(bands or ()) - {one.band for one in wanted})
+    odd = [b for b in wanted.values() if b.shape != (made.size, made.size)]
+    if odd:
+        raise _unlike(first / odd[0].file, f"{odd[0].shape} pixels", "one size, in all files")
+    if missing:
+        raise _unlike(first, f"no {missing[0]}", ", ".join(one.band for one in found if one.band))
+    for folder in others:
+        _refuse_unlike(folder, wanted, found)
+    return made
+
+
+def is_geotiffs(path: Path) -> bool:
+    """Return whether folders of patches lie below a folder."""
+    return any(True for _ in _images_below(path))
+
+
+def _images_below(path: Path) -> Iterator[Path]:
+    return (file for file in path.rglob(f"*{ENDING}") if file.stem.lower() in MANY)
+
+
+def _is_wanted(one: Plane, bands: Sequence[str]) -> bool:
+    return one.variable not in {L1C, L2A} or one.band in bands
+
+
+def _bands(folder: Path) -> tuple[dict[Plane, Band], list[str]]:
+    found: dict[Plane, Band] = {}
+    ignored = []
+    for file in sorted(folder.rglob(f"*{ENDING}")):
+        variable, single = MANY.get(file.stem.lower()), plane(file.stem)
+        name = file.relative_to(folder).as_posix()
+        if variable is None and single is None:
+            ignored.append(name)
+            continue
+        with _opened(file) as data:
+            planes = {single: 1} if single else _planes(variable or "", data, file)
+            for one, index in planes.items():
+                found[one] = Band(name, index, _dtype(one, data.dtypes[index - 1]), data.shape)
+    order = [Plane(v, band) for v, every in BANDS.items() for band in every]
+    ranks = {one: order.index(one) if one in order else len(order) for one in found}
+    return {one: found[one] for one in sorted(found, key=lambda one: (ranks[one], one))}, ignored
+
+
+def _planes(variable: str, data: DatasetReader, file: Path) -> dict[Plane, int]:
+    """Return the bands of a file: by their descriptions, or all of them in order."""
+    every = BANDS[variable]
+    told = [(text or "").lower().replace("_", "") for text in data.descriptions]
+    named = {_spelled(band): band for band in every} | {band.lower(): band for band in every}
+    known = {Plane(variable, named[t]): k for k, t in enumerate(told, 1) if t in named}
+    if known:
+        return known
+    if any(told) or data.count != len(every):
+        raise _unlike(file, f"{data.count} bands {', '.join(told)}".rstrip(", "), ", ".join(every))
+    return {Plane(variable, band): index for index, band in enumerate(every, 1)}
+
+
+def _spelled(band: str) -> str:
+    """Return ``b4`` for B04, as Earth Engine has it."""
+    return f"b{band[1:].lstrip('0')}".lower()
+
+
+def _dtype(one: Plane, dtype: str) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if one.variable not in LABELS:
+        return kind
+    return np.dtype("int16") if one.variable == "qa60" or kind.itemsize == 2 else np.dtype("uint8")  # noqa: PLR2004 - bytes
+
+
+def _refuse_unlike(folder: Path, wanted: Mapping[Plane, Band], found: Mapping[Plane, Band]) -> None:
+    mine, _ = _bands(folder)
+    for one, band in wanted.items():
+        if mine.get(one) != band:
+            held = mine.get(one)
+            raise _unlike(
+                folder / band.file,
+                f"{one} of {held.dtype} and {held.shape} pixels" if held else f"no {one}",
+                f"{one} of {band.dtype} and {band.shape} pixels, as the first patch",
+            )
+    more = [one for one in mine if one not in found]
+    if more:
+        raise _unlike(folder / mine[more[0]].file, f"{more[0]}", "what the first patch has")
+
+
+def _images(file: Path, bands: Mapping[Plane, Band]) -> Values:
+    with _opened(file) as data:
+        images: Values = data.read([band.index for band in bands.values()])
+        (one,) = {plane.variable for plane in bands}
+        if one not in LABELS:
+            return images
+        return _codes(images, data.nodata, next(iter(bands.values())).dtype, file)
+
+
+def _codes(images: Values, nodata: float | None, dtype: np.dtype[Any], file: Path) -> Values:
+    if images.dtype.itemsize == dtype.itemsize and images.dtype.kind in "iu":
+        return images.view(dtype)
+    nothing = np.isnan(images) if nodata is None else images == np.asarray(nodata, images.dtype)
+    codes = np.where(nothing | np.isnan(images), NO_LABEL, images)
+    whole = (codes >= 0) & (codes <= np.iinfo(dtype).max) & (codes == np.floor(codes))
+    if not whole.all():
+        raise _unlike(file, f"the label {codes[~whole][0]:g}", f"codes as in {dtype}, or nodata")
+    return codes.astype(dtype)
+
+
+def _place(file: Path) -> tuple[tuple[float, float], str, list[float]]:
+    with _opened(file) as data:
+        if data.crs is None or data.crs.to_epsg() is None:
+            raise _unlike(file, "no CRS that is in EPSG's list", "that of a UTM zone")
+        crs, (a, b, c, d, e, f, *_) = f"EPSG:{data.crs.to_epsg()}", data.transform
+        across, down = data.width / 2, data.height / 2
+    x, y = a * across + b * down + c, d * across + e * down + f
+    centre = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform(x, y)
+    return centre, crs, [a, b, c, d, e, f]
+
+
+def _cells(folder: Path) -> dict[str, str]:
+    region = next((part for part in folder.parts[::-1] if part.upper().startswith("ROI_")), "")
+    return {
+        "roi_id": region,
+        "cloud_coverage": folder.name if folder.name in COVERAGES else "",
+    }
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[DatasetReader]:
+    try:
+        with opened(file, str(file)) as data:
+            yield data
+    except AssetError as error:
+        raise DatasetError(
+            error.found, expected="a whole GeoTIFF", remedy="fetch the file again"
+        ) from None
+
+
+def _unlike(file: Path, found: str, expected: str) -> DatasetError:
+    return DatasetError(
+        f"{file} has {found}",
+        expected=expected,
+        remedy="fetch the patch again, leave it out, or name the bands that all have with --bands",
+    )
