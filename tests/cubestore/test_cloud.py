@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cubestore.cloud import CLOUD_CLASS, from_modis_state, from_qa_pixel, from_scl
+from cubestore.cloud import CLOUD_CLASS, from_modis_state, from_qa_pixel, from_scl, harmonise
 from cubestore.errors import MismatchError
 
 CLEAR, THICK, THIN, SHADOW, UNKNOWN = 0, 1, 2, 3, 255
@@ -167,3 +167,67 @@ def test_the_classes_given_out_can_be_written_to():
 def test_no_data_is_unknown():
     assert CLOUD_CLASS.nodata == UNKNOWN
     assert not CLOUD_CLASS.masked
+
+
+# Other algorithms' labels, as the data set's card compares them.
+
+CARD = [
+    ("KappaMask", {0: 255, 1: 0, 2: 3, 3: 2, 4: 1, 5: 255}),
+    (
+        "Sen2Cor",
+        {0: 255, 1: 255, 2: 0, 3: 3, 4: 0, 5: 0, 6: 0, 7: 255, 8: 1, 9: 1, 10: 2, 11: 0},
+    ),
+    ("Fmask", {0: 0, 1: 0, 2: 3, 3: 0, 4: 1, 255: 255}),
+    ("s2cloudless", {0: 0, 49: 0, 50: 1, 100: 1, 101: 255, 255: 255}),
+    ("CD-FCNN", {0: 0, 49: 0, 50: 1, 100: 1, 255: 255}),
+    ("QA60", {0: 0, 1024: 1, 2048: 2, 3072: 255, 1: 255, 255: 255}),
+    ("CloudSEN12", {0: 0, 1: 1, 2: 2, 3: 3, 4: 255, 99: 255, 255: 255}),
+]
+
+
+@pytest.mark.parametrize(("scheme", "rows"), CARD, ids=[scheme for scheme, _ in CARD])
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int64"])
+def test_labels_are_harmonised_as_the_card_has_them(scheme, rows, dtype):
+    classes = harmonise(np.array(list(rows), dtype), scheme)
+    assert classes.dtype == CLOUD_CLASS.dtype
+    assert classes.tolist() == list(rows.values())
+
+
+@pytest.mark.parametrize("scheme", ["kappamask", "sen2cor", "fmask", "s2cloudless", "cd_fcnn"])
+def test_255_that_became_minus_1_is_unknown(scheme):
+    assert harmonise(np.array([[-1, -99]], "int8"), scheme).tolist() == [[UNKNOWN, UNKNOWN]]
+
+
+def test_the_threshold_is_the_callers():
+    labels = np.array([0, 1, 39, 40, 60], "uint8")
+    assert harmonise(labels, "s2cloudless", threshold=40).tolist() == [0, 0, 0, 1, 1]
+    assert harmonise(labels[:2], "s2cloudless", threshold=1).tolist() == [0, 1]  # already binary
+
+
+@given(
+    data=st.data(),
+    scheme=st.sampled_from([name for name, _ in CARD]),
+    dtype=st.sampled_from(["int16", "uint16", "int32"]),
+)
+def test_every_code_is_a_class_or_unknown(data, scheme, dtype):
+    labels = data.draw(hnp.arrays(dtype, hnp.array_shapes(max_side=5)))
+    classes = harmonise(labels, scheme)
+    assert classes.shape == labels.shape
+    assert set(np.unique(classes).tolist()) <= {flag.value for flag in CLOUD_CLASS.flags}
+
+
+@pytest.mark.parametrize(
+    ("labels", "scheme", "options", "problem"),
+    [
+        (np.zeros(2, "uint8"), "QA60", {}, "qa60 of dtype uint8"),  # 1024 has become 0
+        (np.zeros(2, "int8"), "qa60", {}, "qa60 of dtype int8"),
+        (np.zeros(2, "float32"), "fmask", {}, "fmask of dtype float32"),
+        (np.zeros(2, "bool"), "sen2cor", {}, "sen2cor of dtype bool"),
+        (np.zeros(2, "uint8"), "maja", {}, "Labels of 'maja'"),
+        (np.zeros(2, "uint8"), "s2cloudless", {"threshold": 0}, "A threshold of 0 percent"),
+        (np.zeros(2, "uint8"), "s2cloudless", {"threshold": 101}, "A threshold of 101 percent"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_refused(labels, scheme, options, problem):
+    with pytest.raises(MismatchError, match=problem):
+        harmonise(labels, scheme, **options)
