@@ -40,6 +40,13 @@ def store(published, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def written(store, tmp_path_factory):
+    """The same folder again, from the store."""
+    (path,) = export_cloudsen12(str(store), "cloudsen12/high-train", tmp_path_factory.mktemp("out"))
+    return path
+
+
 def plain(store, name):
     path = f"{store}/patches/{name}"
     return xr.open_zarr(path, chunks=None, mask_and_scale=False)
@@ -79,8 +86,7 @@ def test_patches_are_what_numpy_sees_in_the_memmaps(published, store):
             assert ds[name].dtype == dtype
 
 
-def test_memmaps_come_back_bit_for_bit(published, store, tmp_path):
-    (written,) = export_cloudsen12(str(store), "cloudsen12/high-train", tmp_path)
+def test_memmaps_come_back_bit_for_bit(published, written):
     source = published / "high" / "train"
     assert sorted(f.name for f in written.iterdir()) == sorted(f.name for f in source.iterdir())
     for file in source.glob("*.dat"):
@@ -110,8 +116,7 @@ def test_a_canvas_can_be_kept_whole(tmp_path):
     assert (ds.manual_hq.values[:, 0] == UNKNOWN).all()  # a padded pixel has no label
 
 
-def test_a_table_comes_back_with_its_values(published, store, tmp_path):
-    (written,) = export_cloudsen12(str(store), "cloudsen12/high-train", tmp_path)
+def test_a_table_comes_back_with_its_values(published, written):
     before, after = (
         (path / "metadata.csv").read_text().replace("1.0,", "1,").splitlines()
         for path in (published / "high" / "train", written)

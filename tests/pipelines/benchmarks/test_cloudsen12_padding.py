@@ -30,7 +30,7 @@ def padded(draw):
     return draw(places), np.asarray(around, dtype), images.astype(dtype)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(padded())
 def test_any_place_is_found_and_cutting_undoes_pasting(made):
     place, around, images = made
@@ -41,7 +41,7 @@ def test_any_place_is_found_and_cutting_undoes_pasting(made):
     assert place.odd(pasted, place.fill(pasted)) is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(places, st.integers(0, 511), st.integers(0, 511))
 def test_one_other_pixel_outside_of_the_image_is_noticed(place, y, x):
     made = canvases(3, origin=(place.top, place.left), around=0)

@@ -4,7 +4,6 @@ Every patch is to have the bands and labels of the first one. A set takes the fi
 labels that came as floats become the codes that they are, and nodata 255.
 """
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,38 +11,23 @@ from typing import Any
 
 import numpy as np
 from pyproj import Transformer
-from rasterio.io import DatasetReader
 
-from cubestore_pipelines.benchmarks.cloudsen12.files import BANDS, L1C, L2A, RADAR, Plane, plane
+from cubestore_pipelines.benchmarks.cloudsen12.files import L1C, L2A, Plane
+from cubestore_pipelines.benchmarks.cloudsen12.headers import (
+    ENDING,
+    MANY,
+    Band,
+    bands_of,
+    tif,
+    unlike,
+)
 from cubestore_pipelines.benchmarks.cloudsen12.labels import LABELS, NO_LABEL
 from cubestore_pipelines.benchmarks.cloudsen12.metadata import Row
-from cubestore_pipelines.errors import AssetError, DatasetError
-from cubestore_pipelines.gdal import opened
-
-ENDING = ".tif"
-MANY = {"s2l1c": L1C, "s2l2a": L2A, "s1": RADAR}
-"""Files of many bands, by name -> the variable."""
 
 COVERAGES = ("clear", "cloud-free", "almost-clear", "low-cloudy", "mid-cloudy", "cloudy")
 """How cloudy an image is, as folders are called (cloudsen12/figures)."""
 
 Values = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """Where a plane is in a patch's folder."""
-
-    file: str
-    """Relative to the folder."""
-
-    index: int
-    """Counted from 1."""
-
-    dtype: np.dtype[Any]
-    """As stored in the set."""
-
-    shape: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,15 +117,15 @@ def open_patches(path: Path, *, bands: Sequence[str] | None) -> Patches:
         DatasetError: patches that lack a file or band, or have another size.
     """
     first, *others = folders = tuple(sorted({file.parent for file in _images_below(path)}))
-    found, ignored = _bands(first)
+    found, ignored = bands_of(first)
     wanted = {one: b for one, b in found.items() if bands is None or _is_wanted(one, bands)}
     made = Patches(path=path, folders=folders, bands=wanted, ignored=tuple(ignored))
     missing = sorted(set(bands or ()) - {one.band for one in wanted})
     odd = [b for b in wanted.values() if b.shape != (made.size, made.size)]
     if odd:
-        raise _unlike(first / odd[0].file, f"{odd[0].shape} pixels", "one size, in all files")
+        raise unlike(first / odd[0].file, f"{odd[0].shape} pixels", "one size, in all files")
     if missing:
-        raise _unlike(first, f"no {missing[0]}", ", ".join(one.band for one in found if one.band))
+        raise unlike(first, f"no {missing[0]}", ", ".join(one.band for one in found if one.band))
     for folder in others:
         _refuse_unlike(folder, wanted, found)
     return made
@@ -160,66 +144,23 @@ def _is_wanted(one: Plane, bands: Sequence[str]) -> bool:
     return one.variable not in {L1C, L2A} or one.band in bands
 
 
-def _bands(folder: Path) -> tuple[dict[Plane, Band], list[str]]:
-    found: dict[Plane, Band] = {}
-    ignored = []
-    for file in sorted(folder.rglob(f"*{ENDING}")):
-        variable, single = MANY.get(file.stem.lower()), plane(file.stem)
-        name = file.relative_to(folder).as_posix()
-        if variable is None and single is None:
-            ignored.append(name)
-            continue
-        with _opened(file) as data:
-            planes = {single: 1} if single else _planes(variable or "", data, file)
-            for one, index in planes.items():
-                found[one] = Band(name, index, _dtype(one, data.dtypes[index - 1]), data.shape)
-    order = [Plane(v, band) for v, every in BANDS.items() for band in every]
-    ranks = {one: order.index(one) if one in order else len(order) for one in found}
-    return {one: found[one] for one in sorted(found, key=lambda one: (ranks[one], one))}, ignored
-
-
-def _planes(variable: str, data: DatasetReader, file: Path) -> dict[Plane, int]:
-    """Return the bands of a file: by their descriptions, or all of them in order."""
-    every = BANDS[variable]
-    told = [(text or "").lower().replace("_", "") for text in data.descriptions]
-    named = {_spelled(band): band for band in every} | {band.lower(): band for band in every}
-    known = {Plane(variable, named[t]): k for k, t in enumerate(told, 1) if t in named}
-    if known:
-        return known
-    if any(told) or data.count != len(every):
-        raise _unlike(file, f"{data.count} bands {', '.join(told)}".rstrip(", "), ", ".join(every))
-    return {Plane(variable, band): index for index, band in enumerate(every, 1)}
-
-
-def _spelled(band: str) -> str:
-    """Return ``b4`` for B04, as Earth Engine has it."""
-    return f"b{band[1:].lstrip('0')}".lower()
-
-
-def _dtype(one: Plane, dtype: str) -> np.dtype[Any]:
-    kind = np.dtype(dtype)
-    if one.variable not in LABELS:
-        return kind
-    return np.dtype("int16") if one.variable == "qa60" or kind.itemsize == 2 else np.dtype("uint8")  # noqa: PLR2004 - bytes
-
-
 def _refuse_unlike(folder: Path, wanted: Mapping[Plane, Band], found: Mapping[Plane, Band]) -> None:
-    mine, _ = _bands(folder)
+    mine, _ = bands_of(folder)
     for one, band in wanted.items():
         if mine.get(one) != band:
             held = mine.get(one)
-            raise _unlike(
+            raise unlike(
                 folder / band.file,
                 f"{one} of {held.dtype} and {held.shape} pixels" if held else f"no {one}",
                 f"{one} of {band.dtype} and {band.shape} pixels, as the first patch",
             )
     more = [one for one in mine if one not in found]
     if more:
-        raise _unlike(folder / mine[more[0]].file, f"{more[0]}", "what the first patch has")
+        raise unlike(folder / mine[more[0]].file, f"{more[0]}", "what the first patch has")
 
 
 def _images(file: Path, bands: Mapping[Plane, Band]) -> Values:
-    with _opened(file) as data:
+    with tif(file) as data:
         images: Values = data.read([band.index for band in bands.values()])
         (one,) = {plane.variable for plane in bands}
         if one not in LABELS:
@@ -234,14 +175,14 @@ def _codes(images: Values, nodata: float | None, dtype: np.dtype[Any], file: Pat
     codes = np.where(nothing | np.isnan(images), NO_LABEL, images)
     whole = (codes >= 0) & (codes <= np.iinfo(dtype).max) & (codes == np.floor(codes))
     if not whole.all():
-        raise _unlike(file, f"the label {codes[~whole][0]:g}", f"codes as in {dtype}, or nodata")
+        raise unlike(file, f"the label {codes[~whole][0]:g}", f"codes as in {dtype}, or nodata")
     return codes.astype(dtype)
 
 
 def _place(file: Path) -> tuple[tuple[float, float], str, list[float]]:
-    with _opened(file) as data:
+    with tif(file) as data:
         if data.crs is None or data.crs.to_epsg() is None:
-            raise _unlike(file, "no CRS that is in EPSG's list", "that of a UTM zone")
+            raise unlike(file, "no CRS that is in EPSG's list", "that of a UTM zone")
         crs, (a, b, c, d, e, f, *_) = f"EPSG:{data.crs.to_epsg()}", data.transform
         across, down = data.width / 2, data.height / 2
     x, y = a * across + b * down + c, d * across + e * down + f
@@ -255,22 +196,3 @@ def _cells(folder: Path) -> dict[str, str]:
         "roi_id": region,
         "cloud_coverage": folder.name if folder.name in COVERAGES else "",
     }
-
-
-@contextlib.contextmanager
-def _opened(file: Path) -> Iterator[DatasetReader]:
-    try:
-        with opened(file, str(file)) as data:
-            yield data
-    except AssetError as error:
-        raise DatasetError(
-            error.found, expected="a whole GeoTIFF", remedy="fetch the file again"
-        ) from None
-
-
-def _unlike(file: Path, found: str, expected: str) -> DatasetError:
-    return DatasetError(
-        f"{file} has {found}",
-        expected=expected,
-        remedy="fetch the patch again, leave it out, or name the bands that all have with --bands",
-    )

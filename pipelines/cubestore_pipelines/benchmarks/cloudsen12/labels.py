@@ -59,12 +59,15 @@ class Label:
         """Return the first patch with a code that the algorithm does not have, and the code."""
         if not self.fits(values.dtype):
             return None
-        codes = self.meanings or range(PERCENT + 1)
-        known = np.isin(values, [*codes, NO_LABEL, -1, MASKED, MASKED % 256])
-        if known.all():
+        kind = f"u{values.dtype.itemsize}"
+        codes = [*(self.meanings or range(PERCENT + 1)), NO_LABEL, -1, MASKED, MASKED % 256]
+        known = np.array(codes).astype(kind)
+        held = np.flatnonzero(np.bincount(values.ravel().view(kind)))
+        odd = np.setdiff1d(held, known)
+        if not odd.size:
             return None
-        patch, row, column = np.argwhere(~known)[0].tolist()
-        return patch, int(values[patch, row, column])
+        code = odd[0].astype(kind).view(values.dtype)
+        return int(np.argwhere(values == code)[0, 0]), int(code)
 
 
 _HAND = {flag.value: flag.meaning for flag in cloud.CLOUD_CLASS.flags if flag.value != NO_LABEL}

@@ -47,12 +47,12 @@ class Row:
 
     file: Path
     line: int
-    """In the file, counted from 1; the header is the first."""
+    """In the file, counted from 1; the header is the first. 0: the file is a folder."""
 
     cells: Cells
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.line}"
+        return f"{self.file}, line {self.line}" if self.line else str(self.file)
 
     def text(self, column: str) -> str:
         """Return a cell, "" where there is nothing."""
