@@ -34,8 +34,8 @@ class Norm:
 
 _CLAY = "Clay-foundation/model, configs/metadata.yaml"
 _CLAY_V0 = "Clay-foundation/model, docs/clay-v0, which swaps the labels of vv and vh"
-_SSL4EO = "zhu-xlab/SSL4EO-S12 (v1), band statistics"
-_SSL4EO_V11 = "DLR-MF-DAS/SSL4EO-S12-v1.1, ssl4eos12_dataset.py"
+_SSL4EO = "zhu-xlab/SSL4EO-S12 (v1), ssl4eo_dataset.py, of 50,000 places"
+_SSL4EO_V11 = "DLR-MF-DAS/SSL4EO-S12-v1.1, zarr_dataset.py, which says that they include the +1000"
 _GRD = "of GRD sigma nought, not terrain corrected; a cube holds gamma nought, terrain corrected"
 _HARMONISED = "published with the +1000 of baseline 04.00 in every mean; 1000 is taken off here"
 
