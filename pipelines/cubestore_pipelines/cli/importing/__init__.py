@@ -6,8 +6,9 @@ from cyclopts import App
 
 from cubestore_pipelines.cli.importing.cloudsen12 import cloudsen12
 from cubestore_pipelines.cli.importing.floods import floods
+from cubestore_pipelines.cli.importing.ssl4eo import ssl4eo
 
-DATASETS: tuple[Callable[..., int], ...] = (cloudsen12, floods)
+DATASETS: tuple[Callable[..., int], ...] = (cloudsen12, floods, ssl4eo)
 """A function a data set, each in a module of its own."""
 
 importing = App(
