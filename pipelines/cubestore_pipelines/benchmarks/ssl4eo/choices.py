@@ -14,31 +14,28 @@ class Choices:
     """What of the data set is wanted, and how."""
 
     modality: tuple[str, ...] = ()
-    """Only this folder: s1, s2a, s2c, or S1GRD, S2L2A, S2L1C; repeatable. All, where none is
-    named."""
+    """Only this folder: s1, s2a, s2c, S1GRD, S2L2A or S2L1C; repeatable. All, if none is named."""
 
     resample: bool = False
-    """Bring bands of 20 m and 60 m onto the pixels of 10 m, linearly as the published LMDB has
-    them, instead of keeping each at its own size. v1.1 comes like that."""
+    """Bring bands of 20 m and 60 m onto 264 pixels, linearly as published (v1.1 is like that)."""
 
     uint8: Uint8 = None
-    """Keep a byte a number, by a published rule: mean-2std; or reflectance, x / 10000 * 255 cut
-    off at 1 (radar goes by mean-2std in both)."""
+    """A byte a number: mean-2std, or reflectance: x / 10000 * 255 cut off at 1, radar mean-2std."""
 
     compat: Compat = None
-    """wrap: under --uint8 reflectance, what is brighter than 1 begins anew at 0, as published."""
+    """wrap: reflectance above 1 begins anew at 0, as published; with --uint8 reflectance."""
 
     remove_offset: bool = False
     """Take the +1000 of newer baselines out, as cubes have it: int16, nodata -32768."""
 
     incomplete: bool = False
-    """Take patches that lack seasons too: no time and nodata there."""
+    """Take patches that lack seasons too: no time, and nodata, there."""
 
     ids: Path | None = None
     """A file with an id a line, as data/50k_ids_random.csv: only those."""
 
     void_ids: Path | None = None
-    """A file with an id a line: leave those out, beside the published void ids."""
+    """A file with an id a line, left out beside the void ids that were published."""
 
     name: str = ""
-    """Of the patch set, DATASET/PART; ssl4eo-s12/v1 and what was chosen, where it is ""."""
+    """Of the set, DATASET/PART; ssl4eo-s12/v1 or v1.1 and what was chosen, if none is given."""

@@ -123,17 +123,18 @@ def _names(folder: Path) -> list[str]:
 
 def _acquisition(folder: Path, modality: Modality, row: str) -> Acquisition:
     time, known = metadata.read(folder / "metadata.json", optical=modality.optical, row=row)
-    planes, grids = {}, {}
-    for band, name in zip(modality.bands, modality.files, strict=True):
-        path = folder / f"{name}.tif"
-        planes[band.name], grids[band.gsd] = _plane(path, band, modality, row)
-    _refuse_apart([(grid, gsd) for gsd, grid in grids.items()], f"{row}: {folder}")
-    a, _, west, _, e, north = grids[SHARPEST]
+    read = [
+        _plane(folder / f"{name}.tif", band, modality, row)
+        for band, name in zip(modality.bands, modality.files, strict=True)
+    ]
+    grids = [(grid, band.gsd) for band, (_, grid) in zip(modality.bands, read, strict=True)]
+    _refuse_apart(grids, f"{row}: {folder}")
+    a, _, west, _, e, north = next(grid for grid, gsd in grids if gsd == SHARPEST)
     grid = {"west": west, "north": north, "pixel_width": a, "pixel_height": -e}
     return Acquisition(
         item_id=folder.name,
         time=time,
-        planes=planes,
+        planes={band.name: p for band, (p, _) in zip(modality.bands, read, strict=True)},
         known={**known, **grid},
         excess=by_baseline(str(known["processing_baseline"])) if modality.optical else NONE,
     )

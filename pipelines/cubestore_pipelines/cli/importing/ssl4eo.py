@@ -20,7 +20,7 @@ def ssl4eo(
     store: Path,
     /,
     *,
-    choices: Annotated[Choices | None, Parameter(name="*")] = None,
+    choices: Annotated[Choices | None, Parameter(name="*", negative=())] = None,
     json: Json = False,
 ) -> int:
     """Bring SSL4EO-S12 into a store as one patch set: four seasons of every patch, all sensors.
