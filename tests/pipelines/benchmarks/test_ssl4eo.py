@@ -186,6 +186,37 @@ def test_the_baseline_tells_what_v1_has_too_much(baseline, excess):
     assert by_baseline(baseline).number == excess
 
 
+@pytest.mark.parametrize(
+    ("raised", "excess", "told"),
+    [
+        (1000, 1000, "processing baseline 05.00; "),
+        (0, 0, "none can be in these"),  # taken out by whoever served it
+    ],
+)
+def test_v1_of_a_newer_baseline_is_kept_as_published(tmp_path, raised, excess, told):
+    write_v1(tmp_path, (5,), modalities=("s2c",))
+    for path in (tmp_path / "s2c" / "0000005").glob("*/metadata.json"):
+        path.write_text(path.read_text().replace("02.09", "05.00"))
+    for path in (tmp_path / "s2c").rglob("*.tif"):
+        with rasterio.open(path, "r+") as file:
+            file.write(file.read() + np.uint16(raised))
+    made = import_ssl4eo(tmp_path, tmp_path / "store")
+    store = cubestore.open_store(tmp_path / "store")
+    data = store.patches(made.name).open(mask_and_scale=False)
+    assert (data.dn_excess == excess).all()
+    assert (data.dn_offset == 0).all()
+    assert told in str(data.dn_offset_source.values[0, 0])
+    (first, *_) = acquisitions(tmp_path / "s2c" / "0000005")
+    np.testing.assert_array_equal(data.s2c_60m[0, 0, 2], band(first, "B10"))
+    if raised:
+        made = import_ssl4eo(tmp_path, store.path, choices=Choices(remove_offset=True))
+        less = store.patches(made.name).open(mask_and_scale=False)
+        np.testing.assert_array_equal(less.s2c_60m, data.s2c_60m.astype(int) - 1000)
+        return
+    with pytest.raises(DatasetError, match=r"Patch 0000005, .*none can be in these"):
+        import_ssl4eo(tmp_path, store.path, choices=Choices(remove_offset=True))
+
+
 def rewritten(folder, change):
     """Write the only file of a folder anew, changed."""
     from cubestore_pipelines.simulate.ssl4eo import zipped  # noqa: PLC0415

@@ -142,9 +142,14 @@ def no_patch(folder):
     shutil.rmtree(folder / "s1" / "0000009")
 
 
+def two_names(folder):
+    shutil.copytree(folder / "s1" / "0000009", folder / "s1" / "9")
+
+
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
+        (two_names, r"Folders 0000009 and 9 in s2c, s1"),
         (truncate, r"Patch 0000009, s1: .*VH\.tif cannot be read"),
         (empty, r"Patch 0000009, s1: .*VH\.tif is empty"),
         (page, r"Patch 0000009, s1: .*VH\.tif is a page"),
@@ -304,6 +309,7 @@ PICKLE = [{"id": "pickle", "protocol": 5}]
         (changed(stranger), r"sample 0: 0000100 has sample_id .*'0000100_7'"),
         (changed(no_time), r"sample 1: 0000101 has times"),
         (changed(backwards), r"sample 0: 0000100 has times"),
+        (changed(lambda d: d.assign(crs=d.crs * 1.5)), r"holds .*crs float64"),
         (changed(upside_down), r"sample 0: x_ from .*Expected: x to the east"),
     ],
 )

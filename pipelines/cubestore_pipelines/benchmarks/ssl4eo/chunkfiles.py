@@ -1,7 +1,8 @@
 """v1.1 as it was published: ``SPLIT/SENSOR/ssl4eos12_SPLIT_seasonal_data_000001.zarr.zip``.
 
 Each holds 64 patches of one sensor, ``bands (sample, time, band, y, x)``, and the files of one
-number hold the same patches of every sensor in the same order.
+number hold the same patches of every sensor in the same order. They are decoded as their chunks
+hold them: 64 patches of all sensors are 1 GB.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cubestore_pipelines.benchmarks.ssl4eo.offset import (
-    NONE,
-    V11,
-    V11_DARK,
-    Excess,
-    contradicted,
-)
+from cubestore_pipelines.benchmarks.ssl4eo.offset import NONE, V11, compared
 from cubestore_pipelines.benchmarks.ssl4eo.patch import Acquisition, Patch, Plane
 from cubestore_pipelines.benchmarks.ssl4eo.published import SEASONS, SIDE, SPLITS, Modality
 from cubestore_pipelines.benchmarks.ssl4eo.zipped import REMEDY, opened, readable
@@ -181,8 +176,9 @@ def _refuse_other_layout(data: xr.Dataset, modality: Modality, path: Path) -> No
     shape = (SEASONS, len(modality.files), SIDE, SIDE)
     dims = ("sample", "time", "band", "y", "x")
     wanted = dims, shape, modality.dtype.name, modality.files
-    if found != wanted:
-        raise DatasetError(f"{path} holds {found}", expected=str(wanted), remedy=REMEDY)
+    if found != wanted or data["crs"].dtype.kind not in "iu":
+        odd = f"{path} holds {found}, crs {data['crs'].dtype}"
+        raise DatasetError(odd, expected=f"{wanted}, crs a number of EPSG's", remedy=REMEDY)
 
 
 def _decoded(data: xr.Dataset, rows: slice, path: Path) -> dict[str, Any]:
@@ -207,17 +203,11 @@ def _acquisitions(
                 time=time,
                 planes=planes,
                 known=known,
-                excess=_excess(modality, planes),
+                excess=compared(V11, modality.sensor, planes) if modality.optical else NONE,
                 cloud_mask=pixels["cloud_mask"][season] if "cloud_mask" in pixels else None,
             )
         )
     return tuple(made)
-
-
-def _excess(modality: Modality, planes: Mapping[str, Plane]) -> Excess:
-    if not modality.optical:
-        return NONE
-    return V11_DARK if contradicted(modality.sensor, planes) else V11
 
 
 def _unlike(files: str, found: str) -> DatasetError:

@@ -13,7 +13,7 @@ from cubestore_pipelines import gdal
 from cubestore_pipelines.benchmarks.ssl4eo import metadata
 from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices
 from cubestore_pipelines.benchmarks.ssl4eo.identifiers import chosen
-from cubestore_pipelines.benchmarks.ssl4eo.offset import NONE, by_baseline
+from cubestore_pipelines.benchmarks.ssl4eo.offset import NONE, by_baseline, compared
 from cubestore_pipelines.benchmarks.ssl4eo.patch import Acquisition, Patch
 from cubestore_pipelines.benchmarks.ssl4eo.published import EXTENT, SEASONS, Modality
 from cubestore_pipelines.benchmarks.ssl4eo.seasons import seasons
@@ -131,12 +131,14 @@ def _acquisition(folder: Path, modality: Modality, row: str) -> Acquisition:
     _refuse_apart(grids, f"{row}: {folder}")
     a, _, west, _, e, north = next(grid for grid, gsd in grids if gsd == SHARPEST)
     grid = {"west": west, "north": north, "pixel_width": a, "pixel_height": -e}
+    planes = {band.name: plane for band, (plane, _) in zip(modality.bands, read, strict=True)}
+    told = by_baseline(str(known["processing_baseline"])) if modality.optical else NONE
     return Acquisition(
         item_id=folder.name,
         time=time,
-        planes={band.name: p for band, (p, _) in zip(modality.bands, read, strict=True)},
+        planes=planes,
         known={**known, **grid},
-        excess=by_baseline(str(known["processing_baseline"])) if modality.optical else NONE,
+        excess=compared(told, modality.sensor, planes),
     )
 
 

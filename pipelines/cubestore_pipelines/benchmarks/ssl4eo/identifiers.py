@@ -1,6 +1,7 @@
 """Which patches of v1: those that were asked for, less the void ones."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices
@@ -22,6 +23,7 @@ def chosen(
             that a sensor lacks.
     """
     there = {int(n): n for names in folders.values() for n in names if n.isdecimal()}
+    _refuse_doubled(folders)
     strange = sorted({n for names in folders.values() for n in names if not n.isdecimal()})
     wanted = _numbers(choices.ids) if choices.ids else dict.fromkeys(there, 0)
     void = {*VOID_IDS, *(_numbers(choices.void_ids) if choices.void_ids else ())}
@@ -38,6 +40,18 @@ def chosen(
     _refuse_lacking(folders, names, incomplete=choices.incomplete)
     left = [f"{there.get(n, n)}: void" for n in sorted(wanted.keys() & void)]
     return names, (*left, *(f"{name}: no number of a patch" for name in strange))
+
+
+def _refuse_doubled(folders: Mapping[str, Sequence[str]]) -> None:
+    names = sorted({n for some in folders.values() for n in some if n.isdecimal()})
+    names.sort(key=int)
+    doubled = [pair for pair in pairwise(names) if int(pair[0]) == int(pair[1])]
+    if doubled:
+        raise DatasetError(
+            f"Folders {' and '.join(doubled[0])} in {', '.join(folders)}",
+            expected="one name for each number, as 0000200",
+            remedy="rename one of them, or move it away",
+        )
 
 
 def _refuse_lacking(

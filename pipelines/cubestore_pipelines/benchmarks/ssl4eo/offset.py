@@ -34,11 +34,17 @@ class Excess:
     """1000, 0, or -1 where nobody can tell."""
 
     source: str
+    disputed: bool = False
+    """Whether the pixels say otherwise than the source, and are believed."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether the offset may be removed."""
+        return not self.disputed and self.number != UNDECIDED
 
 
 NONE = Excess(0, "")
 V11 = Excess(PB04, "v1.1 includes +1000: its zarr_dataset.py, and its means less those of v1")
-V11_DARK = Excess(0, "v1.1 includes +1000, but pixels are so dark that none can be in these")
 
 
 def by_baseline(baseline: str) -> Excess:
@@ -53,8 +59,22 @@ def by_baseline(baseline: str) -> Excess:
     return Excess(PB04 if (major, minor) >= SINCE else 0, told)
 
 
-def contradicted(sensor: str, planes: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether pixels prove that 1000 is not in them: more than a thousandth are too dark."""
+def compared(told: Excess, sensor: str, planes: Mapping[str, NDArray[Any]]) -> Excess:
+    """Return what was told of an acquisition, or that its pixels prove it wrong.
+
+    Args:
+        told: by the product, or the data set.
+        sensor: of the pixels.
+        planes: our name of a band -> its pixels.
+    """
+    if told.number == PB04 and _too_dark(sensor, planes):
+        wrong = f"{told.source}; but pixels are so dark that none can be in these"
+        return Excess(0, wrong, disputed=True)
+    return told
+
+
+def _too_dark(sensor: str, planes: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether more than a thousandth of the pixels would be reflectances under -0.02."""
     bands = [planes[name] for name in EVIDENCE[sensor]]
     dark = sum(int(((band != EMPTY) & (band < DARK)).sum()) for band in bands)
     valid = sum(int((band != EMPTY).sum()) for band in bands)

@@ -12,7 +12,7 @@ from cubestore.errors import MismatchError
 from cubestore.patches import Pixels
 from cubestore.sensors import Band, Layer, sensor
 from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices
-from cubestore_pipelines.benchmarks.ssl4eo.offset import NODATA, UNDECIDED, V11_DARK, removed
+from cubestore_pipelines.benchmarks.ssl4eo.offset import NODATA, removed
 from cubestore_pipelines.benchmarks.ssl4eo.patch import Acquisition
 from cubestore_pipelines.benchmarks.ssl4eo.published import EXTENT, SEASONS, SIDE, Modality
 from cubestore_pipelines.benchmarks.ssl4eo.resample import linear_exact
@@ -162,7 +162,7 @@ def _refuse_contradicting(version: str, choices: Choices) -> None:
 
 
 def _refuse_unsure(one: Acquisition, row: str) -> None:
-    if one.excess is V11_DARK or one.excess.number == UNDECIDED:
+    if not one.excess.sure:
         raise DatasetError(
             f"{row}, {one.item_id}: {one.excess.source}",
             expected="an acquisition of which is known whether 1000 is in its numbers",

@@ -1,7 +1,7 @@
 """Patches -> the arrays and columns that the writer of a patch set takes."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from cubestore_pipelines.benchmarks.ssl4eo.parts import Part
 from cubestore_pipelines.benchmarks.ssl4eo.patch import Acquisition, Patch
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+Seasons = Sequence[Sequence[Acquisition | None]]
+"""Of each patch, one sensor's."""
 
 GRID = ("west", "north", "pixel_width", "pixel_height")
 """Degrees, of the pixels of 10 m of each acquisition, as v1's files have them."""
@@ -50,9 +52,7 @@ def _places(patches: Sequence[Patch]) -> Arrays:
     }
 
 
-def _columns(
-    part: Part, of: Sequence[Sequence[Acquisition | None]]
-) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+def _columns(part: Part, of: Seasons) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     """Yield the columns of a variable's acquisitions; the sharpest has those of its sensor."""
     yield "time", np.array([[one.time if one else NEVER for one in some] for some in of])
     yield "item_id", _texts(of, lambda one: one.item_id)
@@ -63,9 +63,7 @@ def _columns(
         yield from _offsets(part, of)
 
 
-def _offsets(
-    part: Part, of: Sequence[Sequence[Acquisition | None]]
-) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+def _offsets(part: Part, of: Seasons) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     """Yield what was added to the numbers, and what they have too much as they are stored."""
     takes = part.choices.remove_offset
     numbers = np.array([[one.excess.number if one else 0 for one in some] for some in of], "int16")
@@ -85,5 +83,5 @@ def _known(part: Part) -> Mapping[str, str | int | float]:
     return {} if part.modality.optical else {"platform": ""}
 
 
-def _texts(of: Sequence[Sequence[Acquisition | None]], text: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401 - of an acquisition
+def _texts(of: Seasons, text: Callable[[Acquisition], str]) -> np.ndarray[Any, Any]:
     return np.array([[text(one) if one else "" for one in some] for some in of], object)

@@ -58,21 +58,27 @@ def opened(path: Path, whole: Collection[str]) -> Iterator[xr.Dataset]:
     Raises:
         DatasetError: it is no such zip, or broken, or holds what may not be decoded.
     """
-    with readable(path):
-        with zipfile.ZipFile(path) as archive:
-            names = frozenset(archive.namelist())
-            documents = {n: json.loads(archive.read(n)) for n in names if n.endswith("/.zarray")}
-        for name, document in documents.items():
-            _refuse_code(document, f"{path}, {name.removesuffix('/.zarray')}")
-        for name in whole:
-            _refuse_holes(documents, name, names, path)
-        with (
-            contextlib.closing(ZipStore(path, mode="r")) as store,
-            xr.open_zarr(
-                store, zarr_format=2, consolidated=False, chunks=None, mask_and_scale=False
-            ) as data,
-        ):
-            yield data
+    with contextlib.ExitStack() as stack:
+        with readable(path):
+            _refuse_odd(path, whole)
+            store = stack.enter_context(contextlib.closing(ZipStore(path, mode="r")))
+            data = stack.enter_context(
+                xr.open_zarr(
+                    store, zarr_format=2, consolidated=False, chunks=None, mask_and_scale=False
+                )
+            )
+        yield data
+
+
+def _refuse_odd(path: Path, whole: Collection[str]) -> None:
+    """Refuse a zip by its names and the metadata of its arrays alone."""
+    with zipfile.ZipFile(path) as archive:
+        names = frozenset(archive.namelist())
+        documents = {n: json.loads(archive.read(n)) for n in names if n.endswith("/.zarray")}
+    for name, document in documents.items():
+        _refuse_code(document, f"{path}, {name.removesuffix('/.zarray')}")
+    for name in whole:
+        _refuse_holes(documents, name, names, path)
 
 
 @contextlib.contextmanager
