@@ -4,4 +4,5 @@
 a cube must hold of it, `server.serving` serves it. A mission is a module whose scenes offer what
 `scenes.Scene` asks for (Sentinel-2 has several: `granules`, `assets`, `items`, `products`); all
 look at one `ground` under one `sky` on a common `plane`. ``shapes/`` has the published records.
+`ssl4eo` writes a small SSL4EO-S12 in both of its layouts.
 """

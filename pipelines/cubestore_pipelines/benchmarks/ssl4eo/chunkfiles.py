@@ -20,8 +20,15 @@ from cubestore_pipelines.benchmarks.ssl4eo.zipped import REMEDY, opened, readabl
 from cubestore_pipelines.errors import DatasetError
 
 ENDING = ".zarr.zip"
-NEEDED = ("file_id", "sample_id", "time_", "center_lon", "center_lat", "crs", "x_", "y_")
-"""Beside the pixels."""
+PIXELS, MASK = ("sample", "time", "band", "y", "x"), ("sample", "time", "y", "x")
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "bands": PIXELS,
+    **dict.fromkeys(("file_id", "sample_id", "time_"), ("sample", "time")),
+    **dict.fromkeys(("center_lon", "center_lat", "crs"), ("sample",)),
+    "x_": ("sample", "x"),
+    "y_": ("sample", "y"),
+}
+"""The arrays of every file, of which every chunk is there, and their dims."""
 
 AT_ONCE = 16
 """Patches that are decoded at once, where chunks hold no more."""
@@ -69,7 +76,7 @@ class ChunkFiles:
         counts = set()
         for modality in self.modalities:
             path = self.source / split / modality.name / name
-            with opened(path, ("bands",)) as data:
+            with opened(path, NEEDED) as data:
                 _refuse_other_layout(data, modality, path)
                 counts.add(data.sizes["sample"])
         if len(counts) > 1:
@@ -88,7 +95,7 @@ class ChunkFiles:
     def _of_file(self, split: str, name: str) -> Iterator[Patch]:
         paths = {m: self.source / split / m.name / name for m in self.modalities}
         with ExitStack() as stack:
-            found = {m: stack.enter_context(opened(p, ("bands",))) for m, p in paths.items()}
+            found = {m: stack.enter_context(opened(p, NEEDED)) for m, p in paths.items()}
             first = found[self.modalities[0]]
             told = {m: _Told(data, paths[m]) for m, data in found.items()}
             samples = [one.samples for one in told.values()]
@@ -130,7 +137,7 @@ class _Told:
         self.path = path
         with readable(path):
             self.samples = [str(name) for name in data["sample"].values]
-            self.known = {name: data[name].values for name in NEEDED}
+            self.known = {name: data[name].values for name in NEEDED if name != "bands"}
         for row, name in enumerate(self.samples):
             ids = [str(one) for one in self.known["sample_id"][row]]
             if ids != [f"{name}_{season}" for season in range(SEASONS)]:
@@ -165,20 +172,20 @@ class _Told:
 
 
 def _refuse_other_layout(data: xr.Dataset, modality: Modality, path: Path) -> None:
-    needed = (*NEEDED, "sample", "band", "bands", *(["cloud_mask"] if modality.optical else []))
-    lacking = [name for name in needed if name not in data.variables]
-    if lacking:
-        raise DatasetError(f"{path} has no {lacking[0]}", expected="v1.1's arrays", remedy=REMEDY)
+    needed = {**NEEDED, "sample": ("sample",), "band": ("band",)}
+    needed |= {"cloud_mask": MASK} if modality.optical else {}
+    for name, dims in needed.items():
+        if name not in data.variables or data[name].dims != dims:
+            odd = f"{name} on {data[name].dims}" if name in data.variables else f"no {name}"
+            raise DatasetError(f"{path} has {odd}", expected=f"it on {dims}", remedy=REMEDY)
     with readable(path):
         bands = tuple(str(name) for name in data["band"].values)
-    array = data["bands"]
-    found = array.dims, array.shape[1:], array.dtype.name, bands
-    shape = (SEASONS, len(modality.files), SIDE, SIDE)
-    dims = ("sample", "time", "band", "y", "x")
-    wanted = dims, shape, modality.dtype.name, modality.files
-    if found != wanted or data["crs"].dtype.kind not in "iu":
-        odd = f"{path} holds {found}, crs {data['crs'].dtype}"
-        raise DatasetError(odd, expected=f"{wanted}, crs a number of EPSG's", remedy=REMEDY)
+    dtypes = {"bands": modality.dtype.name, "crs": "int64"}
+    dtypes |= {"cloud_mask": "uint8"} if modality.optical else {}
+    found = data["bands"].shape[1:], bands, {name: data[name].dtype.name for name in dtypes}
+    wanted = (SEASONS, len(modality.files), SIDE, SIDE), modality.files, dtypes
+    if found != wanted:
+        raise DatasetError(f"{path} holds {found}", expected=f"{wanted}", remedy=REMEDY)
 
 
 def _decoded(data: xr.Dataset, rows: slice, path: Path) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Part:
         if not self.modality.optical:
             return Layer(
                 name=self.variable,
-                dtype=np.dtype("float32"),
+                dtype=np.dtype("float32"),  # v1.1's half precision is exact in it
                 nodata=float("nan"),
                 long_name=_DECIBELS,
                 units="dB",
@@ -135,10 +135,10 @@ def parts(modalities: Sequence[Modality], choices: Choices) -> tuple[Part, ...]:
     _refuse_contradicting(modalities[0].version, choices)
     made: list[Part] = []
     for modality in modalities:
-        own = choices.resample or modality.version == "v1.1"
-        gsds = [SHARPEST] if own else sorted({band.gsd for band in modality.bands})
+        together = choices.resample or modality.version == "v1.1"
+        gsds = [SHARPEST] if together else sorted({band.gsd for band in modality.bands})
         for gsd in gsds:
-            bands = tuple(b for b in modality.bands if own or b.gsd == gsd)
+            bands = tuple(b for b in modality.bands if together or b.gsd == gsd)
             size = round(EXTENT / gsd)
             made.append(
                 Part(modality=modality, bands=bands, size=size, first=not made, choices=choices)
