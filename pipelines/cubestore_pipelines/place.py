@@ -1,6 +1,7 @@
 """Places on the command line -> geometry in lon/lat, and tiles."""
 
 from pathlib import Path
+from typing import Any
 
 import shapely
 
@@ -33,15 +34,12 @@ def area(path: Path) -> shapely.Geometry:
     Raises:
         PlanError: it cannot be read, or tells no CRS.
     """
-    import geopandas  # noqa: PLC0415 - half a second, for those who need it
-
     try:
-        frame = geopandas.read_file(path)
-        return frame.to_crs("EPSG:4326").geometry.union_all()
+        return _frame(path).to_crs("EPSG:4326").geometry.union_all()
     except (OSError, ValueError, RuntimeError) as error:  # pyogrio's are RuntimeErrors
         raise PlanError(
             f"{path} cannot be read as an area: {' '.join(str(error).split())[:200]}",
-            expected="GeoJSON, FlatGeobuf, GeoPackage or another vector file with a CRS",
+            expected="GeoJSON, FlatGeobuf, GeoParquet or another vector file with a CRS",
             remedy="check what was given with --aoi",
         ) from None
 
@@ -72,9 +70,13 @@ def tiles(path: Path) -> tuple[str, ...]:
 
 
 def _column(path: Path) -> list[str]:
-    import geopandas  # noqa: PLC0415 - half a second, for those who need it
-
-    read = geopandas.read_parquet if path.suffix == ".parquet" else geopandas.read_file
-    frame = read(path)
+    frame = _frame(path)
     named = [name for name in COLUMNS if name in frame]
     return [str(value) for name in named[:1] for value in frame[name]]
+
+
+def _frame(path: Path) -> Any:  # noqa: ANN401 - geopandas'
+    import geopandas  # noqa: PLC0415 - half a second, for those who need it
+
+    parquet = path.suffix in {".parquet", ".geoparquet"}
+    return geopandas.read_parquet(path) if parquet else geopandas.read_file(path)

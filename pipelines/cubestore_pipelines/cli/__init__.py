@@ -18,6 +18,7 @@ from cubestore_pipelines.cli import (
     facts,
     importing,
     indexing,
+    sampling,
     statistics,
     stores,
 )
@@ -38,6 +39,7 @@ VERBS = (
     demo.demo,
     facts.sensors,
     facts.tiles,
+    sampling.sample,
     building.search,
     building.plan,
     building.build,
