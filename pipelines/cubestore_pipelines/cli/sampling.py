@@ -3,6 +3,7 @@
 What draws is loaded when it is asked for: geopandas takes half a second.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -79,7 +80,7 @@ def landcover(
     for name, reason in done.failures:
         errors.print(f"failed: {name}: {reason}")
     facts = asdict(done)
-    show_json(facts) if json else show_facts({**facts, "failures": len(done.failures)})
+    _show(facts if json else {**facts, "failures": len(done.failures)}, json=json)
     return IN_PART if done.failures else DONE
 
 
@@ -156,14 +157,40 @@ def _finish(drawn: "ClaySample", output: Path, *, json: bool) -> None:
     show_facts({"tiles": len(drawn.tiles), "output": output})
 
 
+@sample.command
+def sin(
+    *,
+    store: Path | None = None,
+    catalog: str = "",
+    datetime: str = "",
+    timeout: float = 30.0,
+    output: Output = Path("sin.fgb"),
+    json: Json = False,
+) -> None:
+    """List MODIS' tiles without nodata: the 233 of Clay, or those of a store or a catalogue.
+
+    Example: cubestore sample sin --output sin.fgb
+
+    Args:
+        store: take the tiles of which the latest slot of the cube has none.
+        catalog: take those of which the latest composite has none; see `cubestore search`.
+        datetime: of those of a catalogue: A/B in UTC.
+        timeout: seconds that a server may take to answer.
+        output: the tiles, .fgb or .parquet; `cubestore build --tiles` takes them.
+        json: print one JSON object.
+    """
+    from cubestore_pipelines import sampling  # noqa: PLC0415 - see above
+
+    found = sampling.sin(store=store, catalog=catalog, datetime=datetime, timeout=timeout)
+    _write(found, output)
+    _show({"tiles": len(found), "output": str(output)}, json=json)
+
+
 def _write(table: "GeoDataFrame", output: Path) -> None:
     from cubestore_pipelines.sampling import vector  # noqa: PLC0415 - see above
 
     vector.write(table, output)
 
 
-def _show(table: "GeoDataFrame", output: Path, *, json: bool, **facts: Any) -> None:  # noqa: ANN401 - JSON
-    """Write a table, and tell how many rows it has of each kind."""
-    _write(table, output)
-    told = {"output": str(output), **facts}
-    show_json(told) if json else show_facts(told)
+def _show(facts: Mapping[str, Any], *, json: bool) -> None:
+    show_json(facts) if json else show_facts(facts)

@@ -11,5 +11,6 @@ a row a place, for ``--aoi``. What is drawn at random is the same for a seed on 
 
 from cubestore_pipelines.sampling.clay import ClaySample, clay_v01, clay_v1, split_highest
 from cubestore_pipelines.sampling.landcover import LandCover, landcover
+from cubestore_pipelines.sampling.sin import sin
 
-__all__ = ["ClaySample", "LandCover", "clay_v01", "clay_v1", "landcover", "split_highest"]
+__all__ = ["ClaySample", "LandCover", "clay_v01", "clay_v1", "landcover", "sin", "split_highest"]
