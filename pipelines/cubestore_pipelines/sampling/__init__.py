@@ -11,6 +11,21 @@ a row a place, for ``--aoi``. What is drawn at random is the same for a seed on 
 
 from cubestore_pipelines.sampling.clay import ClaySample, clay_v01, clay_v1, split_highest
 from cubestore_pipelines.sampling.landcover import LandCover, landcover
+from cubestore_pipelines.sampling.linz import LinzSample, linz
+from cubestore_pipelines.sampling.naip import naip
 from cubestore_pipelines.sampling.sin import sin
+from cubestore_pipelines.sampling.ssl4eo import ssl4eo
 
-__all__ = ["ClaySample", "LandCover", "clay_v01", "clay_v1", "landcover", "sin", "split_highest"]
+__all__ = [
+    "ClaySample",
+    "LandCover",
+    "LinzSample",
+    "clay_v01",
+    "clay_v1",
+    "landcover",
+    "linz",
+    "naip",
+    "sin",
+    "split_highest",
+    "ssl4eo",
+]

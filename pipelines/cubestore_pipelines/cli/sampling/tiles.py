@@ -1,14 +1,10 @@
-"""The verbs ``sample …``: which tiles and places a data set is made of.
+"""The verbs ``sample landcover``, ``clay-v1``, ``clay-v0.1`` and ``sin``: which tiles."""
 
-What draws is loaded when it is asked for: geopandas takes half a second.
-"""
-
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.output import (
@@ -18,27 +14,16 @@ from cubestore_pipelines.cli.output import (
     show_json,
     show_table,
 )
+from cubestore_pipelines.cli.sampling.writing import Output, show, write
 from cubestore_pipelines.cli.status import DONE, IN_PART
 
 if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
-
     from cubestore_pipelines.sampling import ClaySample
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 Box = Annotated[tuple[float, float, float, float] | None, Parameter(negative="")]
 Compat = Literal["clay"] | None
 
-sample = App(
-    name="sample",
-    help="""Draw the tiles and places of a data set, as FlatGeobuf or GeoParquet.
 
-    Example: cubestore sample clay-v1 landcover.fgb""",
-    help_format="plaintext",
-)
-
-
-@sample.command
 def landcover(
     worldcover: str,
     /,
@@ -65,7 +50,7 @@ def landcover(
         timeout: seconds that a server may take to answer.
         json: print one JSON object.
     """
-    from cubestore_pipelines import sampling  # noqa: PLC0415 - see above
+    from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
     done = sampling.landcover(
         worldcover,
@@ -80,7 +65,7 @@ def landcover(
     for name, reason in done.failures:
         errors.print(f"failed: {name}: {reason}")
     facts = asdict(done)
-    _show(facts if json else {**facts, "failures": len(done.failures)}, json=json)
+    show(facts if json else {**facts, "failures": len(done.failures)}, json=json)
     return IN_PART if done.failures else DONE
 
 
@@ -90,7 +75,6 @@ def _counted(done: int, total: int) -> None:
         console.print(f"{done} of {total} tiles counted", end="\n" if done == total else "\r")
 
 
-@sample.command(name="clay-v1")
 def clay_v1(
     statistics: Path,
     /,
@@ -111,12 +95,11 @@ def clay_v1(
         compat: clay: as Clay's script, which departs from its documentation.
         json: print one JSON object.
     """
-    from cubestore_pipelines import sampling  # noqa: PLC0415 - see above
+    from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
     _finish(sampling.clay_v1(statistics, seed=seed, compat=compat or ""), output, json=json)
 
 
-@sample.command(name="clay-v0.1")
 def clay_v01(
     statistics: Path,
     /,
@@ -137,7 +120,7 @@ def clay_v01(
         compat: clay: leave tiles of equal share in the order in which Clay's script does.
         json: print one JSON object.
     """
-    from cubestore_pipelines import sampling  # noqa: PLC0415 - see above
+    from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
     _finish(sampling.clay_v01(statistics, seed=seed, compat=compat or ""), output, json=json)
 
@@ -149,7 +132,7 @@ def _finish(drawn: "ClaySample", output: Path, *, json: bool) -> None:
     for row in drawn.rows:
         if row.drawn < row.wanted:
             errors.print(f"{row.column}: {row.wanted} tiles wanted, of which there are {row.drawn}")
-    _write(drawn.tiles, output)
+    write(drawn.tiles, output)
     if json:
         show_json({"output": str(output), "tiles": len(drawn.tiles), "rows": rows})
         return
@@ -157,7 +140,6 @@ def _finish(drawn: "ClaySample", output: Path, *, json: bool) -> None:
     show_facts({"tiles": len(drawn.tiles), "output": output})
 
 
-@sample.command
 def sin(
     *,
     store: Path | None = None,
@@ -179,18 +161,8 @@ def sin(
         output: the tiles, .fgb or .parquet; `cubestore build --tiles` takes them.
         json: print one JSON object.
     """
-    from cubestore_pipelines import sampling  # noqa: PLC0415 - see above
+    from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
     found = sampling.sin(store=store, catalog=catalog, datetime=datetime, timeout=timeout)
-    _write(found, output)
-    _show({"tiles": len(found), "output": str(output)}, json=json)
-
-
-def _write(table: "GeoDataFrame", output: Path) -> None:
-    from cubestore_pipelines.sampling import vector  # noqa: PLC0415 - see above
-
-    vector.write(table, output)
-
-
-def _show(facts: Mapping[str, Any], *, json: bool) -> None:
-    show_json(facts) if json else show_facts(facts)
+    write(found, output)
+    show({"tiles": len(found), "output": str(output)}, json=json)
