@@ -1,4 +1,4 @@
-"""Sheets of land cover in WorldCover's shape, ten times as coarse, and what rasterio reads."""
+"""Sheets of land cover in WorldCover's shape, fifteen times as coarse, and what rasterio reads."""
 
 import json
 
@@ -10,7 +10,7 @@ from rasterio.io import MemoryFile
 from rasterio.windows import from_bounds
 
 CODES = np.array([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100], "uint8")
-SIDE, DEGREES = 3600, 3
+SIDE, DEGREES = 2400, 3
 FACTOR = 16
 
 
@@ -24,6 +24,11 @@ def landscape(seed):
     rng = np.random.default_rng(seed)
     blobs = rng.choice(CODES, (SIDE // 20, SIDE // 20)).repeat(20, 0).repeat(20, 1)
     return np.where(rng.random(blobs.shape) < 0.05, rng.choice(CODES), blobs).astype("uint8")
+
+
+def plain(code):
+    """Return one class everywhere."""
+    return np.full((SIDE, SIDE), code, "uint8")
 
 
 def write(folder, south, west, pixels=None, *, version="2021_v200", levels=4, **profile):

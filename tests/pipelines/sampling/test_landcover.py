@@ -79,10 +79,10 @@ def test_all_tiles_that_a_sheet_has_a_part_in_are_counted(tmp_path, worldcover):
     ],
 )
 def test_tiles_without_land_have_no_row(tmp_path, codes, rows):
-    pixels = np.full((sheets.SIDE, sheets.SIDE), codes[0], "uint8")
+    pixels = sheets.plain(codes[0])
     pixels[:: sheets.FACTOR * 4] = codes[1]
     pixels[8 :: sheets.FACTOR * 4] = codes[1]  # whichever row an overview takes
-    path = sheets.write(tmp_path, 3, 9, pixels.repeat(1, 0))
+    path = sheets.write(tmp_path, 3, 9, pixels)
     done = landcover(path, tmp_path / "table.fgb", tile=["32NPK"])
     assert (done.tiles, done.empty) == (rows, 1 - rows)
     assert (tmp_path / "table.fgb").exists() == bool(rows)
@@ -139,7 +139,7 @@ def test_a_damaged_sheet_costs_its_tiles_alone_until_it_is_mended(tmp_path, worl
     broken = folder / f"{sheets.name(3, 12)}_Map.tif"
     data = broken.read_bytes()
     with rasterio.open(broken, overview_level=3) as dataset:
-        assert dataset.shape == (225, 225)
+        assert dataset.shape == (150, 150)
     broken.write_bytes(data[:-2000] + bytes(2000))
     named = ["--tile", "32NPK", "--tile", "33NTF", "--output", str(output), "--json"]
     assert main(["sample", "landcover", str(folder), *named]) == 3
@@ -152,7 +152,7 @@ def test_a_damaged_sheet_costs_its_tiles_alone_until_it_is_mended(tmp_path, worl
 
 
 def test_a_catalogue_gives_its_sheets_those_of_the_latest_version(tmp_path, worldcover):
-    older = sheets.write(tmp_path, 3, 9, np.full((3600, 3600), 10, "uint8"), version="2020_v100")
+    older = sheets.write(tmp_path, 3, 9, sheets.plain(10), version="2020_v100")
     newer = worldcover / f"{sheets.name(3, 9)}_Map.tif"
     items = [sheets.item(newer, "2.0.0"), sheets.item(older, "1.0.0")]
     catalogue = sheets.catalogue(tmp_path / "items.json", items)
@@ -167,8 +167,11 @@ def test_a_catalogue_gives_its_sheets_those_of_the_latest_version(tmp_path, worl
     [
         ({"levels": 2}, "has 2 overviews"),
         ({"crs": "EPSG:32632"}, "on EPSG:32632"),
-        ({"pixels": np.full((3600, 3600), 10, "int16")}, "holds int16"),
-        ({"pixels": np.full((3600, 3600), 7, "uint8")}, "has the code 7, which is no class"),
+        ({"pixels": sheets.plain(10).astype("int16")}, "holds int16"),
+        (
+            {"pixels": sheets.plain(7)},
+            "has the code 7, which is no class",
+        ),
     ],
 )
 def test_what_is_no_sheet_is_refused_by_name(tmp_path, wrong, message):
@@ -181,7 +184,7 @@ def test_what_is_no_sheet_is_refused_by_name(tmp_path, wrong, message):
 
 def test_two_versions_in_a_folder_are_refused(tmp_path):
     for version in ("2020_v100", "2021_v200"):
-        sheets.write(tmp_path, 3, 9, np.full((3600, 3600), 10, "uint8"), version=version)
+        sheets.write(tmp_path, 3, 9, sheets.plain(10), version=version)
     with pytest.raises(DatasetError, match=r"v200_N03E009.* lies where .*v100_N03E009"):
         landcover(tmp_path, tmp_path / "table.fgb")
 
