@@ -211,6 +211,8 @@ def _table(statistics: "Path | str | GeoDataFrame") -> "GeoDataFrame":
     absent = [one for one in (NAME, COUNT, *CLASSES.values()) if one not in table]
     if absent:
         raise _refusal(f"{what} has no column {absent[0]!r}")
+    if table.empty:
+        raise _refusal(f"{what} has no tiles")
     table = table.reset_index(drop=True)
     twice = table.index[table[NAME].duplicated()]
     if len(twice):

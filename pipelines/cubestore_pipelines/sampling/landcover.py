@@ -18,7 +18,7 @@ import shapely
 from cubestore import grids
 from cubestore.errors import CubestoreError
 from cubestore.grids import GRIDS, Tile
-from cubestore_pipelines.errors import DatasetError
+from cubestore_pipelines.errors import DatasetError, PlanError
 from cubestore_pipelines.sampling import vector
 from cubestore_pipelines.sampling.ledger import Ledger, source
 from cubestore_pipelines.sampling.outlines import outline
@@ -83,6 +83,7 @@ def landcover(
     Raises:
         DatasetError: a sheet is not as it was published, or there is none.
         UnknownTileError: there is no such tile.
+        PlanError: a tile is of another grid, or the output of no format that is known.
         NotWritableError: the disk takes no more; what was counted stays.
     """
     output = Path(output)
@@ -93,8 +94,7 @@ def landcover(
     run = _Run(mosaic, Ledger(output), workers or os.cpu_count() or 1, progress)
     rows = run.count(GRIDS[GRID].candidates(mosaic.boxes) if wanted is None else wanted)
     filled = {one: counts for one, counts in rows.items() if _has_land(counts)}
-    if filled:
-        vector.write(table(filled), output)
+    vector.write(table(filled), output)
     return LandCover(
         output=str(output),
         tiles=len(filled),
@@ -182,5 +182,11 @@ def _wanted(tile: Sequence[str], bbox: Box | None) -> list[Tile] | None:
     if not tile and bbox is None:
         return None
     found = [grids.tile(one) for one in tile]
+    if others := [one.id for one in found if one.grid != GRID]:
+        raise PlanError(
+            f"The land cover of {', '.join(others)}",
+            expected="Sentinel-2 tiles, like 31UDQ",
+            remedy="leave out tiles of other grids",
+        )
     found += grids.tiles_in(*bbox, grid=GRID) if bbox else []
-    return list(dict.fromkeys(one for one in found if one.grid == GRID))
+    return list(dict.fromkeys(found))

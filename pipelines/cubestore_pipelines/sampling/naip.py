@@ -140,7 +140,8 @@ def _on_river(line: shapely.Geometry, random: np.random.Generator) -> shapely.Po
 
 
 def _in_lake(area: shapely.Geometry, random: np.random.Generator) -> shapely.Point:
-    return next(_inside(area, random, 1))
+    surfaces = [part for part in shapely.get_parts(area) if part.area]
+    return next(_inside(shapely.union_all(surfaces), random, 1))
 
 
 def _inside(
@@ -161,8 +162,8 @@ Rule = Callable[[shapely.Geometry, np.random.Generator], shapely.Point]
 RULES: Mapping[str, Rule] = MappingProxyType({"river": _on_river, "lake": _in_lake})
 """Kinds of which a random point is taken; of the others it is one in the middle."""
 
-DIMENSIONS: Mapping[str, int] = MappingProxyType({"river": 1, "lake": 2})
-"""Of what a rule is asked."""
+DIMENSIONS: Mapping[str, int] = MappingProxyType({"river": 1, "lake": 2, "country": 2})
+"""Of what something is drawn in, or along."""
 
 
 def _read(files: Mapping[str, Path]) -> Iterator[tuple[str, "GeoDataFrame"]]:
@@ -183,7 +184,7 @@ def _refuse_other_geometry(table: "GeoDataFrame", kind: str, path: Path) -> None
         raise DatasetError(
             f"{path}, row {wrong[0]} is {'no geometry' if found is None else found.geom_type}",
             expected={1: "a line", 2: "a polygon"}.get(needed or 0, "a point, a line or a polygon"),
-            remedy=f"give Natural Earth's file of {kind}s",
+            remedy=f"give another file, such as Natural Earth's, for each {kind}",
         )
 
 
@@ -196,7 +197,9 @@ def _built_in() -> Iterator[tuple[str, "GeoDataFrame"]]:
 
 def _outline(within: Path | str | None) -> "GeoDataFrame":
     if within is not None:
-        return vector.read(Path(within))
+        table = vector.read(Path(within))
+        _refuse_other_geometry(table, "country", Path(within))
+        return table
     own = _own()
     return own[own["kind"] == "within"]
 

@@ -10,7 +10,10 @@ from rasterio.io import DatasetReader
 import cubestore
 from cubestore_pipelines import read
 from cubestore_pipelines.addresses import policy
+from cubestore_pipelines.errors import OtherProductError, PlanError
 from cubestore_pipelines.harmonise import harmonise
+from cubestore_pipelines.items import Item
+from cubestore_pipelines.providers import Provider, providers
 from cubestore_pipelines.read import Access
 from cubestore_pipelines.scene import Scene
 from cubestore_pipelines.search import Query, catalog, interval, search
@@ -39,14 +42,41 @@ class Source:
             datetime: ``A/B`` in UTC; "": all times.
 
         Raises:
+            PlanError: the datetime cannot be understood.
             CatalogError: the catalogue cannot be searched.
-            ItemError: it has an item of the sensor that cannot be used.
+            ItemError: it has an item that cannot be read, or one of the sensor that cannot be used.
         """
-        sensor, where = cubestore.sensor(self.sensor), catalog(self.catalog)
-        start, end = interval(datetime)
-        query = Query(sensor=sensor, area=EARTH if area is None else area, start=start, end=end)
-        items = search(where, query, timeout=self.timeout).items
-        return [harmonise(one, sensor, [self.band], profile=where.profile) for one in items]
+        where = catalog(self.catalog)
+        try:
+            start, end = interval(datetime)
+        except ValueError:
+            raise PlanError(
+                f"The datetime {datetime!r}",
+                expected="A/B, each a year, a month, a day, a moment or ..",
+                remedy="for example --datetime 2023-06-01/2023-08-31",
+            ) from None
+        query = Query(
+            sensor=cubestore.sensor(self.sensor),
+            area=EARTH if area is None else area,
+            start=start,
+            end=end,
+        )
+        found = search(where, query, timeout=self.timeout)
+        for _, error in found.unreadable:
+            raise error
+        scenes = (self._scene(item, where.profile) for item in found.items)
+        return [scene for scene in scenes if scene is not None]
+
+    def _scene(self, item: Item, profile: Provider | None) -> Scene | None:
+        """Return an item as a scene; None where it is of another sensor: catalogues hold many."""
+        known = [one.collections.get(item.collection) for one in providers().values()]
+        sensors = {told.sensor for told in known if told is not None}
+        if sensors and self.sensor not in sensors:
+            return None
+        try:
+            return harmonise(item, cubestore.sensor(self.sensor), [self.band], profile=profile)
+        except OtherProductError:
+            return None
 
     @contextlib.contextmanager
     def opened(self, scene: Scene) -> Iterator[DatasetReader]:

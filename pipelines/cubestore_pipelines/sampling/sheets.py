@@ -1,6 +1,7 @@
 """Where sheets of WorldCover are found: a folder, files, or a catalogue."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from cubestore_pipelines.sampling.worldcover import Sheet, sheet
 SUFFIXES = (".tif", ".tiff")
 MAP, FAMILY = "_Map", "ESA_WorldCover"
 """What files of the product are called; beside its maps lie the counts of images."""
+
+AT_ONCE = 8
+"""Headers that are read at a time."""
 
 
 def sheets(
@@ -64,8 +68,6 @@ def _catalogued(catalog: str, area: shapely.Geometry | None, timeout: float) -> 
     source = Source(catalog=catalog, sensor="esa-worldcover", band="map", timeout=timeout)
     scenes = source.scenes(area)
     latest = max((scene.processor_version for scene in scenes), default="")
-    return [
-        sheet(scene.item_id, partial(source.opened, scene))
-        for scene in scenes
-        if scene.processor_version == latest
-    ]
+    chosen = [scene for scene in scenes if scene.processor_version == latest]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda one: sheet(one.item_id, partial(source.opened, one)), chosen))

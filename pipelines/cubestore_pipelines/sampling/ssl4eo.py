@@ -43,6 +43,10 @@ EARTH_RADIUS = 6371.0
 TRIES = 10_000
 """Draws in a row that find no room: there is none left."""
 
+BUILT_IN = "cities.csv"
+"""A few large cities of every continent, and some in the far north and by the antimeridian: to a
+tenth of a degree, and of a million people."""
+
 LONGITUDES, LATITUDES = ("lng", "lon", "longitude"), ("lat", "latitude")
 POPULATIONS, NAMES = ("population", "POP_MAX", "pop_max"), ("city", "name", "NAME")
 """What files of cities call their columns: SimpleMaps', Natural Earth's."""
@@ -105,7 +109,7 @@ def read_cities(path: Path | str | None) -> list[City]:
     Raises:
         DatasetError: it lacks a column, or a row is no place.
     """
-    name = "cities.csv" if path is None else str(path)
+    name = BUILT_IN if path is None else str(path)
     rows = list(_rows(path))
     if not rows:
         raise _refusal(f"{name} has no cities")
@@ -118,7 +122,7 @@ def read_cities(path: Path | str | None) -> list[City]:
 
 def _rows(path: Path | str | None) -> Iterator[Mapping[str, Any]]:
     if path is None:
-        text = resources.files("cubestore_pipelines.sampling") / "cities.csv"
+        text = resources.files("cubestore_pipelines.sampling") / BUILT_IN
         yield from csv.DictReader(text.read_text(encoding="utf-8").splitlines())
     elif Path(path).suffix == ".csv":
         try:

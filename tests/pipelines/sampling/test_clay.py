@@ -194,6 +194,7 @@ def test_a_small_table_gives_what_it_has_and_the_program_says_so(tmp_path, publi
     [
         (lambda t: t.drop(columns="Mangroves"), "has no column 'Mangroves'"),
         (lambda t: t.rename(columns={"name": "tile"}), "has no column 'name'"),
+        (lambda t: t[:0], "has no tiles"),
         (lambda t: pd.concat([t, t[3:4]]), "row 10: tile .* is there twice"),
         (lambda t: t.assign(**dict.fromkeys(NAMES, 0)), "row 0: tile .* has no land cover"),
         (lambda t: t.assign(Cropland=[np.nan, *t["Cropland"][1:]]), "row 0: .* no land cover"),

@@ -150,6 +150,7 @@ def test_files_may_be_in_any_crs_and_are_drawn_from_the_same_for_a_seed(tmp_path
         ("rivers", shapely.Point(-97, 42), "row 1 is Point. Expected: a line"),
         ("lakes", shapely.LineString([(-97, 42), (-96, 42)]), "row 1 is LineString. .*a polygon"),
         ("places", None, "row 1 is no geometry"),
+        ("within", shapely.Point(-97, 42), "row 1 is Point. Expected: a polygon"),
     ],
 )
 def test_another_kind_of_geometry_is_refused_by_file_and_row(tmp_path, kind, shape, message):

@@ -1,6 +1,7 @@
 """The MODIS tiles without nodata: the published list, and its rule asked of cubes and items."""
 
 import json
+from pathlib import Path
 
 import geopandas
 import numpy as np
@@ -13,7 +14,7 @@ import cubestore
 from cubestore import layout
 from cubestore.grids import sinusoidal_tiles, tile
 from cubestore_pipelines.cli import main
-from cubestore_pipelines.errors import NothingFoundError, PlanError
+from cubestore_pipelines.errors import ItemError, NothingFoundError, PlanError
 from cubestore_pipelines.place import tiles
 from cubestore_pipelines.sampling import sin
 
@@ -60,7 +61,7 @@ def composite(folder, tile_id, day, pixels):
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory):
-    """Composites of which one tile is full now, one was, and one has what is no reflectance."""
+    """One tile is full now, one was, one has what is no reflectance; and other products."""
     folder = tmp_path_factory.mktemp("modis")
     whole, torn = np.full((240, 240), 1200, "int16"), np.full((240, 240), 1200, "int16")
     torn[239, 7] = NODATA
@@ -71,6 +72,8 @@ def catalogue(tmp_path_factory):
         composite(folder, "h19v04", 20, torn),
         composite(folder, "h20v04", 20, np.full((240, 240), -100, "int16")),
     ]
+    items.append({**items[0], "id": "S2A_31UDQ", "collection": "sentinel-2-l2a"})
+    items.append({**items[0], "id": "MOD09Q1.A2023196.h17v04.061.2023202041233"})
     path = folder / "items.json"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     return str(path)
@@ -123,10 +126,20 @@ def test_the_program_writes_tiles_to_build(tmp_path, capsys, catalogue):
     assert tiles(tmp_path / "sin.parquet") == ("h18v04", "h20v04")
 
 
+def test_an_item_that_cannot_be_read_is_told(tmp_path, catalogue):
+    items = json.loads(Path(catalogue).read_text())
+    items["features"][0]["properties"] = {}
+    (tmp_path / "items.json").write_text(json.dumps(items))
+    with pytest.raises(ItemError, match="MOD09A1"):
+        sin(catalog=str(tmp_path / "items.json"))
+
+
 def test_what_makes_no_sense_is_refused(tmp_path, catalogue):
     cubestore.create_store(tmp_path / "store")
     with pytest.raises(PlanError, match="A store and a catalogue"):
         sin(store=tmp_path / "store", catalog=catalogue)
+    with pytest.raises(PlanError, match="The datetime 'July'"):
+        sin(catalog=catalogue, datetime="July")
     with pytest.raises(NothingFoundError, match="store has nothing of modis-09a1"):
         sin(store=tmp_path / "store")
     with pytest.raises(NothingFoundError, match=r"items\.json has nothing of modis-09a1"):
