@@ -113,7 +113,7 @@ def _range(
         raise MismatchError(
             f"Means of shape {middle.shape} and deviations {deviation} for {bands} bands",
             expected="one of each for every band, and deviations above 0",
-            remedy="see cubestore.norms.find",
+            remedy="see cubestore.norms.norm",
         )
     low, high = middle - DEVIATIONS * deviation, middle + DEVIATIONS * deviation
     return low, high - low
