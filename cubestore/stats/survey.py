@@ -87,6 +87,19 @@ def stats(
     return known[0] if len(known) == 1 else pooled(known)
 
 
+def measured(
+    store: Store, named: Sequence[str] = (), tiles: Sequence[str] = ()
+) -> dict[str, list[str] | None]:
+    """Return the tiles of each sensor: those that were named, or all that measure and are there."""
+    if named:
+        return {sensor: list(tiles) or None for sensor in named}
+    there: dict[str, list[str] | None] = {}
+    for tile, sensor in store.cubes():
+        if not sensors.sensor(sensor).pixels.flags and (not tiles or tile in tiles):
+            there[sensor] = [*(there.get(sensor) or []), tile]
+    return there
+
+
 def kept_statistics(cube: Cube, root: Root | None = None) -> Statistics | None:
     """Return the statistics that a cube keeps; None where it has none, or pixels came since."""
     root = cube.root() if root is None else root

@@ -10,6 +10,7 @@
 Every option has the name that it has on the command line.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from cubestore_pipelines.items import Item
 from cubestore_pipelines.plan import Plan
 from cubestore_pipelines.plan import find as _find
 from cubestore_pipelines.plan import plan as _plan
+from cubestore_pipelines.recipe_run import Done, Options
+from cubestore_pipelines.recipe_run import run as _run
 
 
 def search(**options: Any) -> list[Item]:  # noqa: ANN401 - those of choices
@@ -77,4 +80,19 @@ def build(
     return _build(store, made, scheduler=scheduler, workers=workers)
 
 
-__all__ = ["Choices", "Plan", "Report", "build", "choices", "plan", "search"]
+def run(recipe: str | Path, store: str | Path, **options: Any) -> Iterator[Done]:  # noqa: ANN401 - those of Options
+    """Carry out a recipe, and yield each step when it is done.
+
+    Args:
+        recipe: the name of one that comes with the program, or a YAML file.
+        store: path of the store; made where it is not there.
+        options: see :class:`cubestore_pipelines.recipe_run.Options`.
+
+    Raises:
+        RecipeError: the recipe cannot be understood, or lacks a file; nothing is done then.
+        CubestoreError: whatever a step refuses; what was done before stays.
+    """
+    return _run(recipe, store, Options(**options))
+
+
+__all__ = ["Choices", "Done", "Plan", "Report", "build", "choices", "plan", "run", "search"]

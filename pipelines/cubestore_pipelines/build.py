@@ -83,6 +83,7 @@ def build(
     scheduler: str | None = None,
     workers: int | None = None,
     watcher: Watcher | None = None,
+    start: Callable[[], Client] | None = None,
 ) -> Report:
     """Build or extend cubes as a plan tells.
 
@@ -92,6 +93,7 @@ def build(
         scheduler: address of a dask scheduler; None: workers on this machine.
         workers: how many of them; None: one a processor.
         watcher: who is told how it goes on.
+        start: returns the workers of several builds, instead of both; see `cluster.when_needed`.
 
     Raises:
         LockedError: another build holds one of the cubes; says who.
@@ -102,17 +104,9 @@ def build(
     told = watcher or _Nobody()
     reading = reading_of(plan)
     _note_refusals(made, plan, report, told)
-    with contextlib.ExitStack() as stack:
-        workers_of: list[Client] = []
-
-        def start() -> Client:
-            """Start the workers when the first task needs them: a no-op needs none."""
-            if not workers_of:
-                workers_of.append(stack.enter_context(cluster.client(scheduler, workers)))
-            return workers_of[0]
-
+    with cluster.when_needed(scheduler, workers) as own:
         for one in plan.cubes:
-            CubeBuild(made, plan.choices, one, reading, report, told, start).run()
+            CubeBuild(made, plan.choices, one, reading, report, told, start or own).run()
     return report
 
 

@@ -98,6 +98,8 @@ def found_by(where: Catalog, choices: Choices, sensor: Sensor, tiles: Sequence[T
     area = shapely.union_all([tile.footprint for tile in tiles])
     if choices.area is not None and sensor.id not in IN_SHEETS:
         area = shapely.intersection(widened(choices.area, sensor), area)
+    if area.is_empty:  # tiles that are named, and an area elsewhere
+        return Result(items=(), unreadable=())
     times = [searched(choices.selection(sensor.id), place_of(choices, tile)) for tile in tiles]
     starts, ends = [start for start, _ in times], [end for _, end in times]
     query = Query(

@@ -221,12 +221,12 @@ def choices(  # noqa: PLR0913 - the options of the command line
         areas.append(aoi if isinstance(aoi, shapely.Geometry) else place.area(Path(aoi)))
     return Choices(
         catalog=catalog,
-        sensors=_words(sensor),
-        tiles=(*_words(tile), *(place.tiles(Path(tiles)) if tiles is not None else ())),
+        sensors=words(sensor),
+        tiles=(*words(tile), *(place.tiles(Path(tiles)) if tiles is not None else ())),
         area=shapely.union_all(areas) if areas else None,
         datetime=datetime,
-        bands=_words(bands),
-        layers=_words(layers),
+        bands=words(bands),
+        layers=words(layers),
         lossless=lossless,
         max_cloud=max_cloud,
         max_nodata=max_nodata,
@@ -234,14 +234,14 @@ def choices(  # noqa: PLR0913 - the options of the command line
         max_measured_nodata=max_measured_nodata,
         select=((select,) if isinstance(select, str) else tuple(select)) or ("all",),
         seed=seed,
-        collections=_words(collection),
-        skip_items=_words(skip_item),
+        collections=words(collection),
+        skip_items=words(skip_item),
         dn_offset=dn_offset,
         resampling=resampling,
         view_angles=view_angles,
         ocean_zero=ocean_zero,
         profile="" if profile is None else _profile(profile),
-        allow=_words(allow),
+        allow=words(allow),
         timeout=timeout,
         checksums=checksums,
     )
@@ -252,6 +252,7 @@ def _profile(given: File) -> str:
     return str(given) if str(given) in providers() else str(Path(given).absolute())
 
 
-def _words(given: Words) -> tuple[str, ...]:
-    words = (given,) if isinstance(given, str) else given
-    return tuple(part for word in words for part in word.split(",") if part)
+def words(given: Words) -> tuple[str, ...]:
+    """Return the words of an option; commas separate them too."""
+    some = (given,) if isinstance(given, str) else given
+    return tuple(part for word in some for part in word.split(",") if part)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import dask
 from distributed import Client, LocalCluster
@@ -63,6 +63,25 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             Client(cluster) as here,
         ):
             yield here
+
+
+@contextlib.contextmanager
+def when_needed(scheduler: str | None, workers: int | None) -> Iterator[Callable[[], Client]]:
+    """Yield what starts the workers when they are first asked for: a no-op needs none.
+
+    Args:
+        scheduler: as of :func:`client`.
+        workers: the same.
+    """
+    started: list[Client] = []
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Client:
+            if not started:
+                started.append(stack.enter_context(client(scheduler, workers)))
+            return started[0]
+
+        yield start
 
 
 def _connected(scheduler: str) -> Client:

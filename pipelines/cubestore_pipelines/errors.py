@@ -5,6 +5,8 @@ CubestoreError
 ├── NothingFoundError (LookupError)         a search that found nothing to build from
 ├── ProfileError (ValueError)               a profile that cannot be understood
 ├── PlanError (ValueError)                  a plan file that is none, or choices that contradict
+├── RecipeError (ValueError)                a recipe that cannot be understood, or lacks something
+├── DatasetError (ValueError)               a published file that is not as it was published
 ├── ItemError (ValueError)                  an item that cannot be used
 │   ├── OtherProductError                   … since it is of another product or platform
 │   └── OffsetError                         … since nobody can tell which offset is in its pixels
@@ -32,6 +34,10 @@ class ProfileError(CubestoreError, ValueError):
 
 class PlanError(CubestoreError, ValueError):
     """The plan file is none, or the choices contradict each other."""
+
+
+class RecipeError(CubestoreError, ValueError):
+    """The recipe cannot be understood, or lacks what it needs; names file, line and step."""
 
 
 class DatasetError(CubestoreError, ValueError):

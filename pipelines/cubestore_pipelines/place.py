@@ -34,8 +34,17 @@ def area(path: Path) -> shapely.Geometry:
     Raises:
         PlanError: it cannot be read, or tells no CRS.
     """
+    return shapely.union_all(places(path))
+
+
+def places(path: Path) -> list[shapely.Geometry]:
+    """Return the features of a vector file, one by one, in lon/lat.
+
+    Raises:
+        PlanError: it cannot be read, or tells no CRS.
+    """
     try:
-        return _frame(path).to_crs("EPSG:4326").geometry.union_all()
+        return list(_frame(path).to_crs("EPSG:4326").geometry)
     except (OSError, ValueError, RuntimeError) as error:  # pyogrio's are RuntimeErrors
         raise PlanError(
             f"{path} cannot be read as an area: {' '.join(str(error).split())[:200]}",

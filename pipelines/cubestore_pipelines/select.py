@@ -18,7 +18,7 @@ from cubestore_pipelines.errors import PlanError
 
 Found = Sequence[Acquisition]
 Groups = list[Found]
-MONTHS_A_QUARTER = 3
+QUARTERS, MONTHS_A_QUARTER = 4, 3
 
 TRIES = 20
 """Acquisitions of a group that are looked at for one that will do. Source: Clay v0, datacube.py."""
@@ -82,6 +82,20 @@ def latest(found: Found, _: Place) -> Groups:
     return [found[::-1]]
 
 
+def latest_and_another(found: Found, place: Place) -> Groups:
+    """Keep the one that was taken last, and one drawn among the others, as Clay's NAIP."""
+    others = list(found[:-1])
+    place.random("another").shuffle(others)
+    return [group for group in (found[-1:], others) if group]
+
+
+def random_quarter(found: Found, place: Place) -> Groups:
+    """Keep the last of one calendar quarter, drawn for the place, of each year: Clay's radar."""
+    drawn = place.random("quarter").randrange(QUARTERS)
+    mine = [one for one in found if _quarter(one)[1] == drawn]
+    return [list(group)[::-1] for _, group in groupby(mine, _quarter)]
+
+
 def least_cloudy(found: Found, _: Place) -> Groups:
     """Keep the one with the least cloud."""
     return [sorted(found, key=_cloudiness)]
@@ -94,7 +108,7 @@ def least_cloudy_per_month(found: Found, _: Place) -> Groups:
 
 def least_cloudy_per_quarter(found: Found, _: Place) -> Groups:
     """Keep the one with the least cloud of each calendar quarter, in UTC."""
-    return _by_cloud(found, lambda o: (o.time.year, (o.time.month - 1) // MONTHS_A_QUARTER))
+    return _by_cloud(found, _quarter)
 
 
 def least_cloudy_per_year(found: Found, _: Place) -> Groups:
@@ -116,6 +130,8 @@ def seasonal(found: Found, place: Place) -> Groups:
 RULES: Mapping[str, Rule] = {
     "all": everything,
     "latest": latest,
+    "latest-and-another": latest_and_another,
+    "random-quarter": random_quarter,
     "least-cloudy": least_cloudy,
     "least-cloudy-per-month": least_cloudy_per_month,
     "least-cloudy-per-quarter": least_cloudy_per_quarter,
@@ -217,6 +233,10 @@ def _years(found: Found, count: int, place: Place) -> set[int]:
 
 def _month(one: Acquisition) -> tuple[int, int]:
     return one.time.year, one.time.month
+
+
+def _quarter(one: Acquisition) -> tuple[int, int]:
+    return one.time.year, (one.time.month - 1) // MONTHS_A_QUARTER
 
 
 def _by_cloud(found: Found, period: Callable[[Acquisition], Hashable]) -> Groups:

@@ -218,6 +218,36 @@ def test_random_years_stand_in_front_of_any_rule(separator):
     assert [one.item_id for one in chosen] == ["2021-07-10"]
 
 
+def test_of_a_places_pictures_the_latest_and_one_other_are_kept():
+    found = [taken(f"{year}-07-01", UNKNOWN) for year in range(2012, 2024)]
+    chosen = {
+        name: [one.item_id for one in select(found, "latest-and-another", place=Place(name=name))]
+        for name in ("14SNH", "15SUC", "31UGQ", "10SGD")
+    }
+    assert all(len(names) == 2 and names[1] == "2023-07-01" for names in chosen.values())
+    assert len({names[0] for names in chosen.values()}) > 1
+    assert [one.item_id for one in select(found[:1], "latest-and-another")] == ["2012-07-01"]
+
+
+def test_of_one_quarter_of_a_year_the_last_is_kept():
+    months = [
+        f"{year}-{month:02}-{day}"
+        for year in (2022, 2023)
+        for month in range(1, 13)
+        for day in ("05", "20")
+    ]
+    found, drawn = [taken(name, 0) for name in months], set()
+    for name in ("14SNH", "15SUC", "31UGQ", "10SGD", "33UUP", "60GUV"):
+        first, second = select(found, "random-quarter", place=Place(name=name))
+        assert (first.time.year, second.time.year) == (2022, 2023)
+        assert first.time.strftime("%m-%d") == second.time.strftime("%m-%d")
+        drawn.add(first.time.strftime("%m-%d"))
+    assert drawn <= {"03-20", "06-20", "09-20", "12-20"}
+    assert len(drawn) > 1
+    (one,) = select(found, "random-years:1 random-quarter")
+    assert one.item_id.endswith("-20")
+
+
 def test_seasons_are_four_dates_of_a_place_moved_by_one_random_number():
     shifts = set()
     for name in ("31UGQ", "32ULV", "33UUP", "10SGD"):

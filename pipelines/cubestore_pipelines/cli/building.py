@@ -74,9 +74,9 @@ class Wanted:
     """Percent of the pixels that were read; what is emptier is left out."""
 
     select: Words = ("all",)
-    """Which acquisitions: all, latest, first-per-month, least-cloudy, least-cloudy-per-month,
-    -quarter or -year, seasonal, near:SENSOR:3d; random-years:2 and a space before any of them.
-    Repeatable as SENSOR=RULE."""
+    """Which acquisitions: all, latest, latest-and-another, first-per-month, least-cloudy,
+    least-cloudy-per-month, -quarter or -year, random-quarter, seasonal, near:SENSOR:3d;
+    random-years:2 and a space before any of them. Repeatable as SENSOR=RULE."""
 
     seed: int = 0
     """Of what is drawn at random."""

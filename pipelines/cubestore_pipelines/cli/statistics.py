@@ -1,7 +1,7 @@
 """The verb that tells what pixels are like: means, deviations, percentiles, band by band."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 import cubestore
 from cubestore.cube import Cube
 from cubestore.stats.statistics import PERCENTS, BandStatistics, Statistics
-from cubestore.stats.survey import Watch
+from cubestore.stats.survey import Watch, measured
 from cubestore.stats.survey import stats as pooled
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
 
@@ -44,7 +44,7 @@ def stats(
         json: print one JSON object.
     """
     opened = cubestore.open_store(store)
-    wanted = _wanted(opened, sensor, [cubestore.tile(name).id for name in tile])
+    wanted = measured(opened, sensor, [cubestore.tile(name).id for name in tile])
     with _watched() as watch:
         found = [
             pooled(opened, one, tiles, exact=exact, keep=keep, watch=watch)
@@ -55,19 +55,6 @@ def stats(
     else:
         percents = [f"{percent} %" for percent in PERCENTS]
         show_table([*COLUMNS, *percents], [row for one in found for row in _rows(one)])
-
-
-def _wanted(
-    store: cubestore.Store, named: Sequence[str], tiles: Sequence[str]
-) -> dict[str, list[str] | None]:
-    """Return the tiles of each sensor: those that were named, or all that measure and are there."""
-    if named:
-        return {sensor: list(tiles) or None for sensor in named}
-    there: dict[str, list[str] | None] = {}
-    for tile, sensor in store.cubes():
-        if not cubestore.sensor(sensor).pixels.flags and (not tiles or tile in tiles):
-            there[sensor] = [*(there.get(sensor) or []), tile]
-    return there
 
 
 def _rows(found: Statistics) -> Iterator[list[object]]:
