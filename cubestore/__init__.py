@@ -28,7 +28,7 @@ from cubestore.encoding import Array
 from cubestore.errors import CubestoreError
 from cubestore.grids import Tile, tile
 from cubestore.index import Indexed, chips, index_store
-from cubestore.patches import PatchDescription, PatchSet, PatchWriter, Pixels
+from cubestore.patches import Embedded, PatchDescription, PatchSet, PatchWriter, Pixels
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
 from cubestore.slot import Slot
 from cubestore.staging import Staging
@@ -44,6 +44,7 @@ __all__ = [
     "Batches",
     "Cube",
     "CubestoreError",
+    "Embedded",
     "Finding",
     "Indexed",
     "Loading",

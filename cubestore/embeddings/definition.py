@@ -26,10 +26,15 @@ LARGEST = 127
 CHUNK = 256
 """Chips along a chunk's side, at most."""
 
+PATCH_BYTES = 2**20
+"""Of a chunk of a patch set's vectors, at most: 341 of 768 floats."""
+
 CHUNK_BYTES = 2**24
 """Of a chunk, at most: a scene's 43 x 43 chips of 1024 floats are one file."""
 
 _DENSE = "_dense"
+_ON_GRID: Json = {"grid_mapping": "spatial_ref"}
+"""In a cube; every patch of a set has a CRS of its own."""
 _SHA256 = re.compile("([0-9a-f]{64})?")
 
 
@@ -156,31 +161,72 @@ class Embedding:
 
     def axes(self, grid: GeoBox) -> dict[str, np.ndarray[Any, Any]]:
         """Return the coordinates of its dims: centres of chips and patches, and the features."""
-        made = {_feature(self.model): np.arange(self.dimensions, dtype="int32")}
+        made = dict([self.features()])
         for size in filter(None, (self.chip_size, self.patch_size)):
             made |= centres(grid, size)
         return made
+
+    def of_patches(self, sensor: str, gsd: float) -> tuple[Array, ...]:
+        """Return its variables in a patch set of no patches yet: a vector each, a loss each.
+
+        Args:
+            sensor: whose pixels they were made of.
+            gsd: metres of a pixel.
+
+        Raises:
+            MismatchError: it has vectors of parts of a patch, which a set does not hold.
+        """
+        if self.patch_size:
+            raise MismatchError(
+                f"{self.model} with vectors of {self.patch_size} pixels in a patch set",
+                expected="one vector for each patch",
+                remedy="leave out patch_size, and make each of its squares a patch",
+            )
+        layout = {"layout_type": "irregular", "chip_size": [self.chip_size] * 2}
+        item = self.dimensions * np.dtype(self.dtype).itemsize
+        vectors = Array(
+            name=self.variable,
+            dims=("patch", _feature(self.model)),
+            shape=(0, self.dimensions),
+            dtype=self.dtype,
+            fill=self._fill,
+            chunks=(max(1, PATCH_BYTES // item), self.dimensions),
+            attributes=self._attributes(self.chip_size, gsd, sensor, layout),
+        )
+        return (*([self._loss(vectors)] if self.loss_metric else []), vectors)
+
+    def features(self) -> tuple[str, np.ndarray[Any, Any]]:
+        """Return the dim of the vectors' numbers, and its coordinate."""
+        return _feature(self.model), np.arange(self.dimensions, dtype="int32")
+
+    @property
+    def _fill(self) -> float:
+        return MISSING if self.dtype == "int8" else math.nan
 
     def _vectors(self, name: str, size: int, together: int, grid: GeoBox, sensor: str) -> Array:
         rows, columns = _counts(grid, size)
         item = self.dimensions * np.dtype(self.dtype).itemsize
         edge = _edge(item, together)
+        layout = {"layout_type": "regular_grid", "chip_size": [size, size], "stride": [size, size]}
+        told = self._attributes(size, abs(grid.affine.a), sensor, layout)
         return Array(
             name=name,
             dims=("time", *_dims(size), _feature(self.model)),
             shape=(0, rows, columns, self.dimensions),
             dtype=self.dtype,
-            fill=MISSING if self.dtype == "int8" else math.nan,
+            fill=self._fill,
             chunks=(1, min(edge, rows), min(edge, columns), self.dimensions),
-            attributes={
-                "long_name": f"{self.model}, of squares of {size} pixels",
-                **self.identity,
-                "source_creator": self.creator,
-                "grid_mapping": "spatial_ref",
-                **self._packing(),
-                **self._geoemb(size, abs(grid.affine.a), sensor),
-            },
+            attributes={**told, **_ON_GRID},
         )
+
+    def _attributes(self, size: int, gsd: float, sensor: str, layout: Json) -> Json:
+        return {
+            "long_name": f"{self.model}, of squares of {size} pixels",
+            **self.identity,
+            "source_creator": self.creator,
+            **self._packing(),
+            **self._geoemb(gsd, sensor, layout),
+        }
 
     def _loss(self, chips: Array) -> Array:
         return Array(
@@ -194,7 +240,7 @@ class Embedding:
                 "long_name": f"loss of {self.model}",
                 "loss_metric": self.loss_metric,
                 **self.identity,
-                "grid_mapping": "spatial_ref",
+                **(_ON_GRID if "time" in chips.dims else {}),
             },
         )
 
@@ -203,9 +249,8 @@ class Embedding:
             return {}
         return {"scale_factor": self.scale, "_FillValue": MISSING}
 
-    def _geoemb(self, size: int, gsd: float, sensor: str) -> Json:
+    def _geoemb(self, gsd: float, sensor: str, layout: Json) -> Json:
         """The fields of the geoembeddings convention, v1; it is for groups, so they are plain."""
-        layout = {"layout_type": "regular_grid", "chip_size": [size, size], "stride": [size, size]}
         linear = {"method": "linear", "original_dtype": "float32", "quantized_dtype": self.dtype}
         packed = {"geoemb:quantization": {**linear, "scale": self.scale, "offset": 0}}
         return {

@@ -20,11 +20,22 @@ it came from.
 
 It appears whole, by one rename, when the block ends; a writer that fails or is killed leaves the
 store as it was. Every byte is vouched for by a record beside the set, as in a cube.
-``definition`` says what a set holds and how it is cut, ``columns`` what is known of its patches.
+
+A set may hold models' vectors, ``embedding_MODEL`` on ``(patch, feature_MODEL)``, beside pixels or
+alone: ``embeddings=(Embedded(...),)``. ``definition`` says what a set holds and how it is cut,
+``columns`` what is known of its patches.
 """
 
-from cubestore.patches.definition import PATCHES, PatchDescription, Pixels
+from cubestore.patches.definition import PATCHES, Embedded, PatchDescription, Pixels
 from cubestore.patches.reading import PatchSet
 from cubestore.patches.writing import PatchWriter, create
 
-__all__ = ["PATCHES", "PatchDescription", "PatchSet", "PatchWriter", "Pixels", "create"]
+__all__ = [
+    "PATCHES",
+    "Embedded",
+    "PatchDescription",
+    "PatchSet",
+    "PatchWriter",
+    "Pixels",
+    "create",
+]

@@ -90,7 +90,8 @@ class Columns:
     def _column(self, name: str, count: int, given: npt.ArrayLike) -> Values:
         if not _NAME.fullmatch(name) or name in self._taken:
             raise _unfit(f"A column called {name!r}", "a new name of letters, digits and _")
-        values, seasons = np.asarray(given), self._sensor(name).acquisitions
+        sensor = self._sensor(name)
+        values, seasons = np.asarray(given), sensor.acquisitions if sensor else 0
         shapes = {(count,), (count, seasons)} if seasons else {(count,)}
         if values.shape not in ({(count, AFFINE)} if name == "transform" else shapes):
             raise _unfit(f"{name} of shape {values.shape}", f"one of {count} patches {shapes}")
@@ -103,7 +104,8 @@ class Columns:
         _, unknown, attributes = _known(base) or ("", fill, {})
         if _is_time(base):
             unknown, attributes = NOT_A_TIME, {**attributes, "_FillValue": NOT_A_TIME}
-        dim = "affine" if name == "transform" else self._sensor(name).named("season")
+        sensor = self._sensor(name)
+        dim = "affine" if name == "transform" else sensor.named("season") if sensor else ""
         return Array(
             name=name,
             dims=("patch", dim)[: values.ndim],
@@ -114,14 +116,14 @@ class Columns:
             attributes=attributes,
         )
 
-    def _sensor(self, name: str) -> Pixels:
+    def _sensor(self, name: str) -> Pixels | None:
         """Return the sensor that a column is of: the one whose suffix it has, or the first."""
-        mine = (one for one in self._pixels[1:] if name.endswith(f"_{one.suffix}"))
-        return next(mine, self._pixels[0])
+        mine = [one for one in self._pixels[1:] if name.endswith(f"_{one.suffix}")]
+        return next(iter([*mine, *self._pixels]), None)
 
     def _base(self, name: str) -> str:
-        suffix = self._sensor(name).suffix
-        return name.removesuffix(f"_{suffix}") if suffix else name
+        sensor = self._sensor(name)
+        return name.removesuffix(f"_{sensor.suffix}") if sensor and sensor.suffix else name
 
     def _refuse_no_place(self, columns: Mapping[str, Values]) -> None:
         for name, most in _LIMITS.items():

@@ -4,7 +4,6 @@ Patches are squares that lie anywhere. All variables of a set cover the same squ
 on a grid of its own size: the first sensor's is ``(y, x)``, one of 32 pixels ``(y_32, x_32)``.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cubestore import layout
+from cubestore.embeddings.definition import Embedding
 from cubestore.encoding import STRING, Array, Json
 from cubestore.errors import MismatchError
 from cubestore.records import dump, software
@@ -117,6 +117,18 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """A model's vector of every patch, beside its pixels or without them."""
+
+    embedding: Embedding
+    sensor: str
+    """Whose pixels it was made of: a sensor's id, or several."""
+
+    gsd: float
+    """Metres of a pixel; the embedding tells how many lie along a patch's side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatchDescription:
     """A patch set before its first patch."""
 
@@ -124,11 +136,14 @@ class PatchDescription:
     """``DATASET/PART``: ``cloudsen12/high-train``."""
 
     title: str
-    pixels: tuple[Pixels, ...]
-    """The sensors; the first one's grid is that of the labels."""
+    pixels: tuple[Pixels, ...] = ()
+    """The sensors; the first one's grid is that of the labels. None: a set of vectors alone."""
 
     labels: tuple[Layer, ...] = ()
     """On ``(patch, y, x)``, with their flags."""
+
+    embeddings: tuple[Embedded, ...] = ()
+    """Vectors on ``(patch, feature_MODEL)``."""
 
     attribution: str
     license: str
@@ -141,19 +156,22 @@ class PatchDescription:
             raise MismatchError(
                 f"Patch set {self.name!r}: {problem}",
                 expected="a name DATASET/PART, sensors whose variables and suffixes differ, bands, "
-                "at least a pixel, and attributes that are JSON",
+                "at least a pixel or a model's vectors, and attributes that are JSON",
                 remedy="see cubestore.patches.PatchDescription",
             )
 
     def _problem(self) -> str:
         if not _NAME.fullmatch(self.name):
             return "its name"
-        if not self.pixels or any(not one.bands or one.size < 1 for one in self.pixels):
-            return "no sensor, or one without bands or pixels"
+        if not (self.pixels or self.embeddings) or (self.labels and not self.pixels):
+            return "neither sensor nor vectors, or labels of no pixels"
+        if any(not one.bands or one.size < 1 for one in self.pixels):
+            return "a sensor without bands or pixels"
         names = [layer.name for layer in self.variables]
+        names += [name for one in self.embeddings for name in one.embedding.variables]
         suffixes = [one.suffix for one in self.pixels]
         taken = [n for some in (names, suffixes) for n in some if some.count(n) > 1]
-        if taken or "" not in suffixes[:1]:
+        if taken or any(suffixes[:1]):
             return f"{taken[0] if taken else suffixes[0]!r} twice, or a suffix for the first sensor"
         odd = [n for n in (*names, *filter(None, suffixes)) if not _WORD.fullmatch(n)]
         return f"called {odd[0]!r}" if odd else self._odd_values()
@@ -176,7 +194,7 @@ class PatchDescription:
 
     @property
     def variables(self) -> Iterator[Layer]:
-        """Every variable: the pixels of each sensor with its masks, then the labels."""
+        """Every variable of pixels: the pixels of each sensor with its masks, then the labels."""
         for one in self.pixels:
             yield one.layer
             yield from one.layers
@@ -189,8 +207,9 @@ class PatchDescription:
             told: Json = {"sensor": one.sensor} if one.sensor else {}
             made.append(self._array(one.layer, one, bands=len(one.bands), **told))
             made += [self._array(layer, one) for layer in one.layers]
-        grid = replace(self.pixels[0], seasons=0)
-        made += [self._array(layer, grid) for layer in self.labels]
+        made += [self._array(layer, replace(self.pixels[0], seasons=0)) for layer in self.labels]
+        for told_of in self.embeddings:
+            made += told_of.embedding.of_patches(told_of.sensor, told_of.gsd)
         return {array.name: array for array in made}
 
     def _array(self, layer: Layer, one: Pixels, *, bands: int = 0, **told: str) -> Array:
@@ -211,7 +230,7 @@ class PatchDescription:
         )
 
     def coordinates(self) -> dict[str, tuple[Array, np.ndarray[Any, Any]]]:
-        """Return what lies on bands and seasons: name -> the array and its values."""
+        """Return what lies on bands, seasons and features: name -> the array and its values."""
         made = {}
         for one in self.pixels:
             for name, values in layout._band_values(one.bands).items():  # noqa: SLF001
@@ -219,6 +238,9 @@ class PatchDescription:
             if isinstance(one.seasons, tuple) and one.seasons:
                 name = one.named("season")
                 made[name] = _along(name, name, np.array(one.seasons, object))
+        for vectors in self.embeddings:
+            name, numbers = vectors.embedding.features()
+            made[name] = _along(name, name, numbers)
         return made
 
     def group_attributes(self) -> Json:
@@ -276,7 +298,7 @@ def _along(name: str, dim: str, values: np.ndarray[Any, Any]) -> tuple[Array, np
         dims=(dim,),
         shape=values.shape,
         dtype=STRING if text else values.dtype.name,
-        fill="" if text else math.nan,
+        fill="" if text else layout.unknown(values.dtype),
         chunks=values.shape,
         attributes=about,
     )

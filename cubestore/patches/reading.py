@@ -97,7 +97,8 @@ class PatchSet:
             mask_and_scale: physical values with NaN, float32; False: as stored.
 
         Returns:
-            Dims ``(patch, [season,] band, y, x)``, one variable a sensor, mask or label.
+            Dims ``(patch, [season,] band, y, x)``, one variable a sensor, mask or label; vectors
+            on ``(patch, feature_MODEL)``.
         """
         root = self.root()
         dataset = reader.dataset(self.path, root, mask_and_scale=mask_and_scale)
@@ -142,6 +143,7 @@ class PatchSet:
                     "shape": list(array.shape[1:]),
                     "dtype": root.arrays[str(name)]["data_type"],
                     "bands": next((bands[d] for d in array.dims if d in bands), []),
+                    **({"model": array.source_model} if "source_model" in array.attrs else {}),
                 }
                 for name, array in data.data_vars.items()
             },

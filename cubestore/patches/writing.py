@@ -86,7 +86,8 @@ class PatchWriter:
         """Take the next patches; what is given may be reused afterwards.
 
         Args:
-            pixels: every variable, ``(patch, [season,] [band,] y, x)``, as stored.
+            pixels: every variable, ``(patch, [season,] [band,] y, x)``, vectors ``(patch,
+                feature)``, as stored.
             coordinates: ``patch_id``, ``longitude``, ``latitude``; ``crs``, ``transform`` (n, 6)
                 and ``split`` where known; per acquisition what cubes have on time (``time``,
                 ``item_id``, ``platform`` …, with the sensor's suffix); columns of one's own.
@@ -148,6 +149,7 @@ class PatchWriter:
                     expected=f"{array.dtype} on {array.dims}, {array.shape[1:]} behind the patches",
                     remedy="bring the patches into the set's layout first",
                 )
+        self._refuse_half_vectors(pixels)
         counts = {name: len(values) for name, values in pixels.items()}
         if len(set(counts.values())) > 1 or 0 in counts.values():
             raise MismatchError(
@@ -156,6 +158,13 @@ class PatchWriter:
                 remedy="give every variable of the same patches",
             )
         return min(counts.values())
+
+    def _refuse_half_vectors(self, pixels: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Refuse vectors that are neither finite nor all NaN; integers are what they are."""
+        for one in self.description.embeddings:
+            values = pixels[one.embedding.variable]
+            if values.dtype == np.float32:
+                one.embedding.stored(values)
 
 
 class _Stack:

@@ -4,13 +4,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import cubestore
-from cubestore import Pixels
+from cubestore import Embedded, Pixels
+from cubestore.embeddings import Embedding
 from cubestore.errors import (
     CubeExistsError,
     FormatError,
@@ -36,6 +41,120 @@ def tree(store):
     root = Path(store.path)
     files = (p.relative_to(root) for p in root.rglob("*") if p.is_file())
     return {str(p) for p in files if ".control" not in p.parts}
+
+
+# Vectors.
+
+
+def embedded(**changes):
+    known = {"model": "a model-1", "preprocessing": "none", "pooling": "mean", "dimensions": 5}
+    return Embedded(embedding=Embedding(**{**known, **changes}), sensor="sentinel-2-l2a", gsd=10)
+
+
+def places(count):
+    numbers = np.arange(count)
+    named = {"patch_id": [f"p{n}" for n in numbers], "time": np.full(count, "2022-06-10", "M8[us]")}
+    return {**named, "longitude": numbers / 10.0, "latitude": -numbers / 10.0}
+
+
+VECTORS = arrays(
+    "float32",
+    st.tuples(st.integers(1, 9), st.just(5)),
+    elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+
+
+@given(VECTORS, st.integers(1, 9), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_vectors_without_pixels_come_back_bit_for_bit(vectors, batch, absent):
+    vectors = np.where(absent & (np.arange(len(vectors)) % 2 == 1)[:, None], np.nan, vectors)
+    vectors, columns = vectors.astype("float32"), places(len(vectors))
+    told = description(pixels=(), labels=(), embeddings=(embedded(),))
+    with TemporaryDirectory() as folder:
+        store = cubestore.create_store(Path(folder) / "store")
+        with store.create_patches(told) as writer:
+            for first in range(0, len(vectors), batch):
+                part = slice(first, first + batch)
+                some = {name: values[part] for name, values in columns.items()}
+                writer.append({"embedding_a_model_1": vectors[part]}, some)
+        made = store.patches(NAME)
+        for ds in (plain(made), made.open(), made.open(mask_and_scale=False)):
+            assert ds.embedding_a_model_1.dims == ("patch", "feature_a_model_1")
+            np.testing.assert_array_equal(ds.embedding_a_model_1.values, vectors)
+            assert ds.longitude.values.tolist() == columns["longitude"].tolist()
+        assert not made.verify().findings
+        assert made.info()["variables"]["embedding_a_model_1"]["model"] == "a model-1"
+
+
+def test_vectors_lie_beside_pixels_and_say_whose_they_are(store):
+    packed = embedded(model="b", dtype="int8", scale=0.5)
+    told = description(embeddings=(embedded(loss_metric="mse"), packed))
+    pixels, columns = patches(6)
+    vectors = np.arange(30, dtype="float32").reshape(6, 5)
+    steps = np.full((6, 5), -128, "int8")
+    steps[1] = 7
+    given = {"embedding_a_model_1": vectors, "embedding_b": steps, "loss_a_model_1": vectors[:, 0]}
+    with store.create_patches(told) as writer:
+        writer.append({**pixels, **given}, columns)
+    made = store.patches(NAME)
+    opened = plain(made)
+    np.testing.assert_array_equal(opened.embedding_a_model_1.values, vectors)
+    np.testing.assert_array_equal(opened.loss_a_model_1.values, vectors[:, 0])
+    assert opened.embedding_b.values[1].tolist() == [3.5] * 5
+    assert np.isnan(opened.embedding_b.values[[0, 2, 3, 4, 5]]).all()
+    assert opened.feature_a_model_1.values.tolist() == [0, 1, 2, 3, 4]
+    attributes = opened.embedding_a_model_1.attrs
+    assert attributes["pooling"] == "mean"
+    assert (attributes["geoemb:type"], attributes["geoemb:gsd"]) == ("chip", 10)
+    assert "grid_mapping" not in attributes
+    assert "time" not in opened.embedding_a_model_1.coords  # of the sensor's seasons
+    assert not made.verify().findings
+    radar = cubestore.batches(store, patches=NAME, sensor="backscatter_s1", chip_size=10)
+    batch = next(iter(radar))
+    assert batch["pixels"].shape[1:] == (2, 10, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"pixels": (), "labels": ()}, "neither sensor nor vectors"),
+        ({"pixels": (), "embeddings": (embedded(),)}, "labels of no pixels"),
+        ({"embeddings": (embedded(), embedded())}, "embedding_a_model_1' twice"),
+    ],
+)
+def test_vectors_that_make_no_set_are_refused(changes, problem):
+    with pytest.raises(MismatchError, match=problem):
+        description(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (np.full((6, 5), np.inf, "float32"), "neither finite nor all NaN"),
+        (np.array([[1, 2, 3, 4, np.nan]] * 6, "float32"), "neither finite nor all NaN"),
+        (np.zeros((6, 4), "float32"), "of shape"),
+        (np.zeros((6, 5)), "float64"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused_and_nothing_shows(store, given, problem):
+    told = description(pixels=(), labels=(), embeddings=(embedded(),))
+    with pytest.raises(MismatchError, match=problem), store.create_patches(told) as writer:
+        writer.append({"embedding_a_model_1": given}, places(6))
+    assert store.patch_sets() == []
+
+
+def test_vectors_of_parts_of_a_patch_are_refused():
+    told = description(pixels=(), labels=(), embeddings=(embedded(patch_size=16),))
+    with pytest.raises(MismatchError, match="one vector for each patch"):
+        told.arrays()
+
+
+def test_a_set_of_vectors_alone_has_no_pixels_to_stream(store):
+    told = description(pixels=(), labels=(), embeddings=(embedded(),))
+    with store.create_patches(told) as writer:
+        writer.append({"embedding_a_model_1": np.zeros((6, 5), "float32")}, places(6))
+    with pytest.raises(MismatchError, match="has no pixels"):
+        cubestore.batches(store, patches=NAME, sensor="reflectance")
 
 
 # There and back.
