@@ -20,6 +20,9 @@ from cubestore.index import SplitRule
 from cubestore.stats.survey import measured
 from cubestore.stats.survey import stats as pooled
 from cubestore_pipelines import place
+from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
+from cubestore_pipelines.benchmarks.clay_embeddings.importing import MODEL
+from cubestore_pipelines.benchmarks.imported import Imported
 from cubestore_pipelines.build import Watcher
 from cubestore_pipelines.build import build as carry_out
 from cubestore_pipelines.choices import Choices, File, Words, choices, words
@@ -168,12 +171,29 @@ def stats(setting: Setting, *, sensor: Words = (), tile: Words = (), exact: bool
     return Result(facts={"cubes": sum(len(one.cubes) for one in found), "sensors": len(found)})
 
 
+def clay_embeddings(
+    setting: Setting, *, source: File, name: str = "", model: str = MODEL
+) -> Result:
+    """Import Clay's embeddings."""
+    return _imported(setting, import_clay_embeddings, source=str(source), name=name, model=model)
+
+
 BUILD = "build"
 VERBS: Mapping[str, Verb] = {
     BUILD: Verb.of(build, choices),
     "index": Verb.of(index),
     "stats": Verb.of(stats),
+    "import clay-embeddings": Verb.of(clay_embeddings),
 }
+
+
+def _imported(setting: Setting, imports: Callable[..., list[Imported]], **options: Any) -> Result:  # noqa: ANN401 - those of an import
+    """Import, and return what was made; what could not be taken counts as failed."""
+    if setting.plan_only:
+        return _later(f"{options['source']} is imported")
+    made = imports(store=setting.store, **options)
+    facts = {one.name: one.patches for one in made}
+    return Result(facts=facts, failed=sum(len(one.left_out) for one in made))
 
 
 def _later(reason: str) -> Result:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from cyclopts import App
 
+from cubestore_pipelines.cli.importing.clay_embeddings import clay_embeddings
 from cubestore_pipelines.cli.importing.cloudsen12 import cloudsen12
 from cubestore_pipelines.cli.importing.floods import floods
 from cubestore_pipelines.cli.importing.ssl4eo import ssl4eo
 
-DATASETS: tuple[Callable[..., int], ...] = (cloudsen12, floods, ssl4eo)
+DATASETS: tuple[Callable[..., int], ...] = (clay_embeddings, cloudsen12, floods, ssl4eo)
 """A function a data set, each in a module of its own."""
 
 importing = App(
