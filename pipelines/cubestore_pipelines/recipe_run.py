@@ -25,9 +25,6 @@ FOLDER = "recipes"
 SUFFIX = ".fgb"
 """Of what steps make: FlatGeobuf."""
 
-PART = "part-"
-"""Starts the name of a file that is being made."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -115,7 +112,7 @@ class _Kitchen:
         self._changed = _changed(options.option)
         self._known = {SOURCE: str(options.source)} if options.source is not None else {}
         _refuse_compat(made, options.compat)
-        self._steps = [self._prepared(step, options) for step in made.steps]
+        self._steps = [self._prepared(step, options) for step in _wanted(made.steps, self._given)]
 
     def cook(self, setting: Setting) -> Iterator[Done]:
         """Do every step."""
@@ -158,15 +155,28 @@ class _Kitchen:
 
 
 def _made(setting: Setting, step: Step, options: Mapping[str, Any], output: Path) -> Result:
-    """Make the file of a step, unless it is there; it appears whole."""
+    """Make the file of a step, unless it is there; verbs let it appear whole."""
     if output.exists():
         return Result(facts={"file": str(output), "state": "there already"})
     cubestore.create_store(setting.store)
     output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(PART + output.name)
-    result = verb(step).function(setting, output=part, **options)
-    part.replace(output)
+    result = verb(step).function(setting, output=output, **options)
     return replace(result, facts={"file": str(output), **result.facts})
+
+
+def _wanted(steps: Sequence[Step], given: Mapping[str, Path]) -> list[Step]:
+    """Leave out what is made for steps alone whose files are given."""
+    wanted: list[Step] = []
+    asked: set[str] = set()
+    needed: set[str] = set()
+    for step in reversed(steps):
+        if step.output in asked - needed and step.output not in given:
+            asked |= names_in(step.options)
+            continue
+        wanted.insert(0, step)
+        asked |= names_in(step.options)
+        needed |= names_in(step.options) if step.output not in given else set()
+    return wanted
 
 
 def _given(words: Sequence[str], made: Recipe) -> dict[str, Path]:

@@ -192,8 +192,9 @@ def _imported(setting: Setting, imports: Callable[..., list[Imported]], **option
     if setting.plan_only:
         return _later(f"{options['source']} is imported")
     made = imports(store=setting.store, **options)
-    facts = {one.name: one.patches for one in made}
-    return Result(facts=facts, failed=sum(len(one.left_out) for one in made))
+    left_out = sum(len(one.left_out) for one in made)
+    facts = {"made": [one.name for one in made], "patches": sum(one.patches for one in made)}
+    return Result(facts={**facts, "left_out": left_out}, failed=left_out)
 
 
 def _later(reason: str) -> Result:

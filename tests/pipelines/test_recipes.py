@@ -134,16 +134,32 @@ def test_a_recipe_that_is_not_understood_is_refused_before_anything_is_done(
     ("options", "problem"),
     [
         (Options(given=("mgrs=nowhere.txt",)), "--given mgrs=nowhere.txt"),
-        (Options(given=("tiles=/etc/hostname",)), "of mgrs, sin, naip, linz"),
+        (Options(given=("tiles=/etc/hostname",)), "of landcover, mgrs, sin, naip, linz"),
         (Options(compat="clay"), "--compat clay. Expected: one of published"),
         (Options(option=("seed",)), "--option seed. Expected: NAME=VALUE"),
-        (Options(), "or --given mgrs=FILE"),
+        (Options(), "or --given landcover=FILE"),
     ],
 )
 def test_what_a_recipe_is_not_asked_for_is_refused(tmp_path, options, problem):
     with pytest.raises(RecipeError) as caught:
         list(run("clay-v1", tmp_path, options))
     assert problem in str(caught.value)
+
+
+def test_what_is_made_for_a_given_file_alone_is_left_out(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "steps:\n"
+        "  - sample landcover: {worldcover: $source/worldcover}\n    as: landcover\n"
+        "  - sample clay-v1: {statistics: $landcover}\n    as: mgrs\n"
+        "  - stats:\n"
+    )
+    tiles = tmp_path / "tiles.txt"
+    tiles.write_text("31UGQ")
+    options = Options(given=(f"mgrs={tiles}",), plan_only=True)
+    assert [done.step.output for done in run(file, tmp_path / "s", options)] == ["mgrs", ""]
+    with pytest.raises(RecipeError, match="it needs files of yours"):
+        list(run(file, tmp_path / "s"))
 
 
 def test_a_recipe_that_is_not_there_is_refused_with_those_that_are(tmp_path):

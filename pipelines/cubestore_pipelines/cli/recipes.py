@@ -82,6 +82,7 @@ def _show(step: Done) -> None:
     facts = {**step.result.facts}
     if "bytes" in facts:
         facts["bytes"] = size(facts["bytes"])
+    facts |= {"made": " ".join(facts["made"])} if "made" in facts else {}
     words = ", ".join(f"{name.replace('_', ' ')}: {told}" for name, told in facts.items())
     plain_console().print(f"$ {step.command}\n  {words}")
 

@@ -13,7 +13,7 @@ import pyproj
 import pytest
 import shapely
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cubestore
@@ -339,6 +339,7 @@ def test_a_chip_that_stands_there_twice_is_refused(tmp_path, cube):
 PLACES = st.sampled_from(["31UDQ", "60GUV", "01KAB", "33XVG", "03WVN", "18FXM"])
 
 
+@settings(deadline=None)
 @given(PLACES, st.integers(0, 20), st.integers(0, 20), st.sampled_from([224, 256, 512]))
 def test_squares_come_back_from_degrees_to_a_hundredth_of_a_metre(name, column, row, size):
     tile = grids.tile(name)
@@ -349,6 +350,7 @@ def test_squares_come_back_from_degrees_to_a_hundredth_of_a_metre(name, column, 
     assert found.top[0] == pytest.approx(tile.bounds.top + 5 - row * size * 10, abs=0.011)
 
 
+@settings(deadline=None)
 @given(st.floats(0.02, 4.9), st.sampled_from([(1, 0), (0, 1), (1, -1), (1, 1)]))
 def test_what_is_no_square_of_whole_pixels_is_not_sound(by, corner):
     """A corner is moved, or an edge."""
