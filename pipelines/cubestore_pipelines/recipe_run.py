@@ -170,12 +170,13 @@ def _wanted(steps: Sequence[Step], given: Mapping[str, Path]) -> list[Step]:
     asked: set[str] = set()
     needed: set[str] = set()
     for step in reversed(steps):
-        if step.output in asked - needed and step.output not in given:
-            asked |= names_in(step.options)
-            continue
-        wanted.insert(0, step)
-        asked |= names_in(step.options)
-        needed |= names_in(step.options) if step.output not in given else set()
+        names, idle = names_in(step.options), step.output in asked - needed
+        asked |= names
+        if step.output in given:
+            wanted.insert(0, step)
+        elif not idle:
+            wanted.insert(0, step)
+            needed |= names
     return wanted
 
 
