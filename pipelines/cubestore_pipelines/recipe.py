@@ -9,9 +9,10 @@
       - index: {chip_size: 256}
 
 A step is a verb of the command line with that verb's own options; `recipe_steps` has the verbs.
-``as`` names the file that a step makes, and ``$mgrs`` stands for it in what follows; ``$source`` is
-the folder of the user's own files. ``compat`` has what was done otherwise when the data set was
-made. Whatever is not understood is refused with file, line and step, before anything is done.
+``as`` names the file that a step makes, FlatGeobuf unless it ends otherwise (``as: scenes.json``),
+and ``$mgrs`` stands for it in what follows; ``$source`` is the folder of the user's own files.
+``compat`` has what was done otherwise when the data set was made. Whatever is not understood is
+refused with file, line and step, before anything is done.
 """
 
 import re
@@ -32,7 +33,7 @@ ABOUT = ("title", "source", "steps")
 BESIDE = ("as", "compat")
 """What a step may say besides its verb."""
 
-_WORD = re.compile(r"[a-z][a-z0-9_-]*")
+_FILE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*)(?P<ending>\.[a-z]+)?")
 _VARIABLE = re.compile(r"\$(?P<name>[a-z][a-z0-9_-]*)(?=/|$)")
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
@@ -45,6 +46,9 @@ class Step:
     options: Mapping[str, Any]
     output: str = ""
     """The name of the file that it makes; "": none that is named."""
+
+    ending: str = ".fgb"
+    """Of the file; its format."""
 
     compat: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Name -> the options that are others under it."""
@@ -209,15 +213,17 @@ def _step(file: str, number: int, told: object) -> Step:
         found = f"the verbs {', '.join(verbs) or 'of none'}"
         raise _unclear(where, found, expected="one verb, and perhaps `as` and `compat`")
     where = f"{where[:-1]}, {verbs[0]})"
-    output, compat = told.get("as", ""), told.get("compat", {})
-    if "as" in told and not (_WORD.fullmatch(str(output)) and output != SOURCE):
-        raise _unclear(where, f"as: {output!r}", expected=f"a word of its own, not {SOURCE}")
+    compat = told.get("compat", {})
+    named = _FILE.fullmatch(str(told.get("as", "")))
+    if "as" in told and (named is None or named["name"] == SOURCE):
+        raise _unclear(where, f"as: {told['as']!r}", expected=f"a word of its own, not {SOURCE}")
     if not isinstance(compat, dict):
         raise _unclear(where, f"compat: {compat!r}", expected="names, each with options")
     return Step(
         verb=verbs[0],
         options=_options(where, told[verbs[0]]),
-        output=str(output),
+        **({"output": named["name"]} if named else {}),
+        **({"ending": named["ending"]} if named and named["ending"] else {}),
         compat={str(name): _options(where, some) for name, some in compat.items()},
         where=where,
     )

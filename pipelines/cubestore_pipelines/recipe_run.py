@@ -22,8 +22,6 @@ from cubestore_pipelines.recipe import SOURCE, Recipe, Step, filled, names_in, r
 from cubestore_pipelines.recipe_steps import BUILD, Result, Setting, verb
 
 FOLDER = "recipes"
-SUFFIX = ".fgb"
-"""Of what steps make: FlatGeobuf."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ class _Kitchen:
     def _output(self, step: Step, options: Mapping[str, Any]) -> Path:
         told = json.dumps([step.verb, options], sort_keys=True, default=str)
         mark = hashlib.sha256(told.encode()).hexdigest()[:8]
-        return self._folder / f"{step.output}-{mark}{SUFFIX}"
+        return self._folder / f"{step.output}-{mark}{step.ending}"
 
 
 def _made(setting: Setting, step: Step, options: Mapping[str, Any], output: Path) -> Result:

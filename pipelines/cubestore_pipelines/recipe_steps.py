@@ -73,9 +73,13 @@ class Verb:
 
     @classmethod
     def of(cls, function: Callable[..., Result], *more: Callable[..., Any]) -> "Verb":
-        """Return a verb that takes the keywords of its function, and those of ``more``."""
+        """Return a verb that takes the keywords of its function, and those of ``more``.
+
+        Where its file is to lie is told by the run: ``output`` is no option of a step.
+        """
         told = [p for f in (function, *more) for p in inspect.signature(f).parameters.values()]
         named = {p.name: p.annotation for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        named.pop("output", None)
         return cls(function, named)
 
     def options(self, given: Facts, where: str) -> dict[str, Any]:
@@ -218,7 +222,12 @@ def _each(setting: Setting, places: File | None, options: dict[str, Any]) -> Ite
 
 
 def _searched(setting: Setting, catalog: str) -> dict[str, str]:
-    """Return where a build searches: as its recipe has it, or where the run is told to."""
+    """Return where a build searches: as its recipe has it, or where the run is told to.
+
+    What an earlier step has found is searched as it is.
+    """
+    if Path(catalog).is_file():
+        return {"catalog": catalog}
     address = setting.catalogs.get(catalog) or setting.catalogs.get("", "")
     if address.endswith((".yaml", ".yml")):
         return {"catalog": "", "profile": address}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cubestore
-from cubestore_pipelines import cluster
+from cubestore_pipelines import cluster, search
 from cubestore_pipelines.choices import choices
 from cubestore_pipelines.errors import RecipeError
 from cubestore_pipelines.recipe import filled, recipe, recipes
@@ -69,7 +69,7 @@ def built(name, sensor):
         ("clay-v1", "landsat-c2-l2", {"catalog": "usgs", "max_cloud": 75}),
         ("clay-v1", "sentinel-1-rtc", {"select": "random-years:1 random-quarter"}),
         ("clay-v1", "naip", {"select": "latest-and-another"}),
-        ("clay-v1", "linz", {"catalog": "linz"}),
+        ("clay-v1", "linz", {"catalog": "$linz", "aoi": "$linz"}),  # what was drawn, there
         ("clay-v1", "modis-09a1", {"select": "first-per-month", "datetime": "2018/2023"}),
         ("clay-v0", "sentinel-1-rtc", {"max_cloud": 50, "max_nodata": 20, "datetime": "2017/2023"}),
     ],
@@ -113,6 +113,7 @@ BUILD = "build: {catalog: x, sensor: naip, tile: 14SNH"
         (f"steps:\n  - {BUILD}, aoi: $source/a.geojson}}", "it needs files of yours"),
         ("steps:\n  - index:\n    as: source", "as: 'source'"),
         ("steps:\n  - index:\n    as: 3", "as: 3"),
+        ("steps:\n  - index:\n    as: a/b.fgb", "as: 'a/b.fgb'"),
         ("steps:\n  - index:\n    compat: clay", "compat: 'clay'"),
         ("steps:\n  - index: {seed: 1, seed: 2}", "a key twice"),
         ("steps:\n  - index:\n    as: a\n  - stats:\n    as: a", "two steps `as` a"),
@@ -220,13 +221,17 @@ def workers(server):
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory):
+def places(server, tmp_path_factory):
     """Return the files that samplers would make."""
     folder = tmp_path_factory.mktemp("places")
     (folder / "mgrs.txt").write_text("31UGQ\n32ULV\n")
     (folder / "sin.txt").write_text("h18v04\n")
-    for name, point in (("naip", PLAINS), ("linz", HARBOUR)):
-        (folder / f"{name}.geojson").write_text(json.dumps({"type": "Point", "coordinates": point}))
+    (folder / "naip.geojson").write_text(json.dumps({"type": "Point", "coordinates": PLAINS}))
+    east, north = HARBOUR
+    box = [east - 0.05, north - 0.05, east + 0.05, north + 0.05]
+    found = search(catalog=server.linz_url, profile="linz", sensor="linz", bbox=box)
+    scenes = {"type": "FeatureCollection", "features": [one.portable() for one in found]}
+    (folder / "linz.json").write_text(json.dumps(scenes))
     return folder
 
 
@@ -265,7 +270,7 @@ def test_clay_v1_is_planned_whole(server, places, start, tmp_path):
     }
     usgs.write_text(json.dumps({"url": server.stac_url, "collections": told}))
     files = [f"--given={file.stem}={file}" for file in places.iterdir()]
-    where = ["--catalog", server.stac_url, f"--catalog=linz={server.linz_url}"]
+    where = ["--catalog", server.stac_url]
     where += [f"--catalog=usgs={usgs}", "--option", f"seed={DRAWN}", "--option"]
     how = [f"max_nodata={EMPTY}", "--limit", "1", "--plan-only"]
     steps = ended(start("clay-v1", tmp_path / "store", *files, *where, *how))
