@@ -19,7 +19,8 @@ from cubestore_pipelines.build import Watcher
 from cubestore_pipelines.errors import RecipeError
 from cubestore_pipelines.providers import providers
 from cubestore_pipelines.recipe import SOURCE, Recipe, Step, filled, names_in, recipe, value
-from cubestore_pipelines.recipe_steps import BUILD, Result, Setting, verb
+from cubestore_pipelines.recipe_steps import Result, Setting
+from cubestore_pipelines.recipe_verbs import BUILD, verb
 
 FOLDER = "recipes"
 

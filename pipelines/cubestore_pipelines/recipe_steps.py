@@ -1,37 +1,15 @@
-"""What the steps of a recipe do: a verb's name, its function, and the options that it takes.
-
-A verb that is new is a function here, and its row in `VERBS`.
-"""
+"""What a step of a recipe is to the run: its setting, its result, and the options of its verb."""
 
 import inspect
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import prod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from distributed import Client
 
-import cubestore
-from cubestore import layout
-from cubestore.chips import CHIP_SIZE
-from cubestore.index import SplitRule
-from cubestore.stats.survey import measured
-from cubestore.stats.survey import stats as pooled
-from cubestore_pipelines import place
-from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
-from cubestore_pipelines.benchmarks.clay_embeddings.importing import MODEL
-from cubestore_pipelines.benchmarks.imported import Imported
 from cubestore_pipelines.build import Watcher
-from cubestore_pipelines.build import build as carry_out
-from cubestore_pipelines.choices import Choices, File, Words, choices, words
-from cubestore_pipelines.coverage import shard_grid
-from cubestore_pipelines.errors import NothingFoundError, RecipeError
-from cubestore_pipelines.failures import Refusal
-from cubestore_pipelines.plan import CubePlan, Plan
-from cubestore_pipelines.plan import plan as make_plan
-from cubestore_pipelines.recipe import Step
+from cubestore_pipelines.errors import RecipeError
 
 Facts = Mapping[str, Any]
 
@@ -101,183 +79,9 @@ class Verb:
         return made
 
 
-def verb(step: Step) -> Verb:
-    """Return the verb of a step.
-
-    Raises:
-        RecipeError: there is none.
-    """
-    if step.verb not in VERBS:
-        raise RecipeError(
-            f"{step.where}: no step is called {step.verb!r}",
-            expected=f"one of {', '.join(VERBS)}",
-            remedy=f"give what it makes with --given {step.output}=FILE"
-            if step.output
-            else "compare it with the recipes that come with the program",
-        )
-    return VERBS[step.verb]
-
-
-def build(setting: Setting, *, places: File | None = None, **options: Any) -> Result:  # noqa: ANN401 - those of choices
-    """Plan and build, a tile or a place at a time; what is there already is left as it is.
-
-    Args:
-        setting: of the run.
-        places: a vector file of which each feature is an area of its own: rules choose for it.
-        options: see :func:`cubestore_pipelines.choices`.
-    """
-    total: Counter[str] = Counter()
-    for chosen in _each(setting, places, options):
-        total["places"] += 1
-        try:
-            made = _reduced(make_plan(setting.store, chosen), setting.limit)
-        except NothingFoundError as error:
-            _tell_nothing(setting, error)
-            total["nothing_found"] += 1
-            continue
-        total.update(_planned(made) if setting.plan_only else _built(setting, made))
-    return Result(facts=dict(total), failed=total["failed"] + total["nothing_found"])
-
-
-def index(
-    setting: Setting,
-    *,
-    sensor: Words = (),
-    tile: Words = (),
-    chip_size: int = CHIP_SIZE,
-    compat: str = "",
-    split: str = "",
-    shares: str = "",
-    seed: int = 0,
-) -> Result:
-    """Bring the chip index up to date."""
-    if setting.plan_only:
-        return _later("chips are counted when the cubes are built")
-    done = cubestore.index_store(
-        setting.store,
-        sensors=words(sensor) or None,
-        tiles=words(tile) or None,
-        chip_size=chip_size,
-        compat=compat,
-        split=SplitRule(rule=split, shares=shares, seed=seed) if split else None,
-    )
-    states = Counter(one.state for one in done)
-    return Result(facts={"cubes": len(done), "chips": sum(one.chips for one in done), **states})
-
-
-def stats(setting: Setting, *, sensor: Words = (), tile: Words = (), exact: bool = False) -> Result:
-    """Count the pixels of every sensor, and keep what they are like in the cubes."""
-    if setting.plan_only:
-        return _later("pixels are counted when the cubes are built")
-    store = cubestore.open_store(setting.store)
-    wanted = measured(store, words(sensor), words(tile))
-    found = [pooled(store, one, tiles, exact=exact) for one, tiles in wanted.items()]
-    return Result(facts={"cubes": sum(len(one.cubes) for one in found), "sensors": len(found)})
-
-
-def clay_embeddings(
-    setting: Setting, *, source: File, name: str = "", model: str = MODEL
-) -> Result:
-    """Import Clay's embeddings."""
-    return _imported(setting, import_clay_embeddings, source=str(source), name=name, model=model)
-
-
-BUILD = "build"
-VERBS: Mapping[str, Verb] = {
-    BUILD: Verb.of(build, choices),
-    "index": Verb.of(index),
-    "stats": Verb.of(stats),
-    "import clay-embeddings": Verb.of(clay_embeddings),
-}
-
-
-def _imported(setting: Setting, imports: Callable[..., list[Imported]], **options: Any) -> Result:  # noqa: ANN401 - those of an import
-    """Import, and return what was made; what could not be taken counts as failed."""
-    if setting.plan_only:
-        return _later(f"{options['source']} is imported")
-    made = imports(store=setting.store, **options)
-    left_out = sum(len(one.left_out) for one in made)
-    facts = {"made": [one.name for one in made], "patches": sum(one.patches for one in made)}
-    return Result(facts={**facts, "left_out": left_out}, failed=left_out)
-
-
-def _later(reason: str) -> Result:
+def later(reason: str) -> Result:
+    """Return what a step tells of which nothing is known before it is done."""
     return Result(facts={"later": reason})
-
-
-def _each(setting: Setting, places: File | None, options: dict[str, Any]) -> Iterator[Choices]:
-    """Yield the choices of each place: the features of a file, else tiles, else one area."""
-    searched = {**options, **_searched(setting, options.get("catalog", ""))}
-    tiles = words(searched.pop("tile", ()))
-    if (file := searched.pop("tiles", None)) is not None:
-        tiles = (*tiles, *place.tiles(Path(file)))
-    if places is not None:
-        for area in place.places(Path(places))[: setting.limit]:
-            yield choices(**searched, tile=tiles, aoi=area)
-    elif tiles:
-        for tile in tiles[: setting.limit]:
-            yield choices(**searched, tile=tile)
-    else:
-        yield choices(**searched)
-
-
-def _searched(setting: Setting, catalog: str) -> dict[str, str]:
-    """Return where a build searches: as its recipe has it, or where the run is told to.
-
-    What an earlier step has found is searched as it is.
-    """
-    if Path(catalog).is_file():
-        return {"catalog": catalog}
-    address = setting.catalogs.get(catalog) or setting.catalogs.get("", "")
-    if address.endswith((".yaml", ".yml")):
-        return {"catalog": "", "profile": address}
-    return {"catalog": address or catalog}
-
-
-def _reduced(made: Plan, limit: int | None) -> Plan:
-    """Return a plan with the first acquisitions of each cube alone."""
-    cubes = (replace(one, acquisitions=one.acquisitions[:limit]) for one in made.cubes)
-    return replace(made, cubes=tuple(cubes))
-
-
-def _planned(made: Plan) -> dict[str, int]:
-    """Return what would be done."""
-    told = made.summary()
-    return {
-        "cubes": told["cubes"],
-        "scenes": told["items"],
-        "slots": told["slots"],
-        "chips": sum(map(_chips, made.cubes)),
-        "bytes": told["bytes"],
-        "failed": told["refused"],
-    }
-
-
-def _chips(one: CubePlan) -> int:
-    """Return how many chips of 256 pixels lie in what is to be read, cut ones at edges too."""
-    grid = layout.geobox(cubestore.sensor(one.sensor), cubestore.tile(one.tile))
-    shapes = (shard_grid(grid, shard).shape for shard in one.shards)
-    return len(one.acquisitions) * sum(prod(-(-n // CHIP_SIZE) for n in shape) for shape in shapes)
-
-
-def _built(setting: Setting, made: Plan) -> dict[str, int]:
-    """Build, and return what was done."""
-    report = carry_out(setting.store, made, watcher=setting.watcher, start=setting.start)
-    return {
-        "cubes": len(report.cubes),
-        "committed": len(report.committed),
-        "unchanged": report.unchanged,
-        "left_out": len(report.left_out),
-        "shards": report.shards,
-        "bytes": report.bytes,
-        "failed": len(report.failures),
-    }
-
-
-def _tell_nothing(setting: Setting, error: NothingFoundError) -> None:
-    if setting.watcher is not None:
-        told = {"found": error.found, "expected": error.expected, "remedy": error.remedy}
-        setting.watcher.failed(Refusal(item="", **told))
 
 
 def _fitting(value: Any, hint: Any) -> Any:  # noqa: ANN401 - what YAML holds, and any type

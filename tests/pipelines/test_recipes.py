@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 import cubestore
 from cubestore_pipelines import cluster, search
 from cubestore_pipelines.choices import choices
-from cubestore_pipelines.errors import RecipeError
+from cubestore_pipelines.errors import PlanError, RecipeError
 from cubestore_pipelines.recipe import filled, recipe, recipes
 from cubestore_pipelines.recipe_run import Options, run
-from cubestore_pipelines.recipe_steps import VERBS
+from cubestore_pipelines.recipe_verbs import VERBS
 from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan
 from cubestore_pipelines.simulate.plans import CROSSING, HARBOUR, PLAINS
 from cubestore_pipelines.simulate.sentinel1 import Frame
@@ -161,6 +161,14 @@ def test_what_is_made_for_a_given_file_alone_is_left_out(tmp_path):
     assert [done.step.output for done in run(file, tmp_path / "s", options)] == ["mgrs", ""]
     with pytest.raises(RecipeError, match="it needs files of yours"):
         list(run(file, tmp_path / "s"))
+
+
+@pytest.mark.parametrize("beside", ["tile: 14SNH", "bbox: [2, 48, 3, 49]"])
+def test_places_stand_for_themselves(tmp_path, beside):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"steps:\n  - build: {{catalog: x, sensor: naip, places: a.fgb, {beside}}}")
+    with pytest.raises(PlanError, match="either places, each for itself, or tiles"):
+        list(run(file, tmp_path / "store"))
 
 
 def test_a_recipe_that_is_not_there_is_refused_with_those_that_are(tmp_path):

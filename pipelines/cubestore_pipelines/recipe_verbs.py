@@ -1,0 +1,98 @@
+"""The verbs that a step of a recipe may have: each a function, and its row in `VERBS`."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cubestore
+from cubestore.chips import CHIP_SIZE
+from cubestore.index import SplitRule
+from cubestore.stats.survey import measured
+from cubestore.stats.survey import stats as pooled
+from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
+from cubestore_pipelines.benchmarks.clay_embeddings.importing import MODEL
+from cubestore_pipelines.benchmarks.imported import Imported
+from cubestore_pipelines.choices import File, Words, choices, words
+from cubestore_pipelines.errors import RecipeError
+from cubestore_pipelines.recipe import Step
+from cubestore_pipelines.recipe_build import build
+from cubestore_pipelines.recipe_steps import Result, Setting, Verb, later
+
+
+def verb(step: Step) -> Verb:
+    """Return the verb of a step.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    if step.verb not in VERBS:
+        raise RecipeError(
+            f"{step.where}: no step is called {step.verb!r}",
+            expected=f"one of {', '.join(VERBS)}",
+            remedy=f"give what it makes with --given {step.output}=FILE"
+            if step.output
+            else "compare it with the recipes that come with the program",
+        )
+    return VERBS[step.verb]
+
+
+def index(
+    setting: Setting,
+    *,
+    sensor: Words = (),
+    tile: Words = (),
+    chip_size: int = CHIP_SIZE,
+    compat: str = "",
+    split: str = "",
+    shares: str = "",
+    seed: int = 0,
+) -> Result:
+    """Bring the chip index up to date."""
+    if setting.plan_only:
+        return later("chips are counted when the cubes are built")
+    done = cubestore.index_store(
+        setting.store,
+        sensors=words(sensor) or None,
+        tiles=words(tile) or None,
+        chip_size=chip_size,
+        compat=compat,
+        split=SplitRule(rule=split, shares=shares, seed=seed) if split else None,
+    )
+    states = Counter(one.state for one in done)
+    return Result(facts={"cubes": len(done), "chips": sum(one.chips for one in done), **states})
+
+
+def stats(setting: Setting, *, sensor: Words = (), tile: Words = (), exact: bool = False) -> Result:
+    """Count the pixels of every sensor, and keep what they are like in the cubes."""
+    if setting.plan_only:
+        return later("pixels are counted when the cubes are built")
+    store = cubestore.open_store(setting.store)
+    wanted = measured(store, words(sensor), words(tile))
+    found = [pooled(store, one, tiles, exact=exact) for one, tiles in wanted.items()]
+    return Result(facts={"cubes": sum(len(one.cubes) for one in found), "sensors": len(found)})
+
+
+def clay_embeddings(
+    setting: Setting, *, source: File, name: str = "", model: str = MODEL
+) -> Result:
+    """Import Clay's embeddings."""
+    return _imported(setting, import_clay_embeddings, source=str(source), name=name, model=model)
+
+
+BUILD = "build"
+VERBS: Mapping[str, Verb] = {
+    BUILD: Verb.of(build, choices),
+    "index": Verb.of(index),
+    "stats": Verb.of(stats),
+    "import clay-embeddings": Verb.of(clay_embeddings),
+}
+
+
+def _imported(setting: Setting, imports: Callable[..., list[Imported]], **options: Any) -> Result:  # noqa: ANN401 - those of an import
+    """Import, and return what was made; what could not be taken counts as failed."""
+    if setting.plan_only:
+        return later(f"{options['source']} is imported")
+    made = imports(store=setting.store, **options)
+    left_out = sum(len(one.left_out) for one in made)
+    facts = {"made": [one.name for one in made], "patches": sum(one.patches for one in made)}
+    return Result(facts={**facts, "left_out": left_out}, failed=left_out)
