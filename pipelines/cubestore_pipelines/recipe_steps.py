@@ -1,10 +1,11 @@
 """What a step of a recipe is to the run: its setting, its result, and the options of its verb."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from distributed import Client
 
@@ -86,9 +87,10 @@ def later(reason: str) -> Result:
 
 def _fitting(value: Any, hint: Any) -> Any:  # noqa: ANN401 - what YAML holds, and any type
     """Return a value of YAML as a type takes it; numbers are texts where texts are wanted."""
-    kinds = get_args(hint) or (hint,)
     exact = isinstance(value, bool)
-    for kind in kinds:
+    for kind in _kinds(hint):
+        if isinstance(kind, str) and value == kind:  # a word of a Literal
+            return value
         if get_origin(kind) in (Iterable, Sequence) and isinstance(value, list):
             return [_fitting(one, get_args(kind)[0]) for one in value]
         if kind is bool and exact:
@@ -100,11 +102,21 @@ def _fitting(value: Any, hint: Any) -> Any:  # noqa: ANN401 - what YAML holds, a
     raise TypeError
 
 
+def _kinds(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - any type
+    """Yield the types of a union one by one, and the words of a Literal."""
+    if get_origin(hint) in (Union, UnionType, Literal):
+        for kind in get_args(hint):
+            yield from _kinds(kind)
+    else:
+        yield hint
+
+
 def _spelt(hint: Any) -> str:  # noqa: ANN401 - any type
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    told = [names[kind] for kind in get_args(hint) or (hint,) if kind in names]
-    several = any(get_origin(kind) in (Iterable, Sequence) for kind in get_args(hint))
-    return " or ".join([*told, *(["a list of them"] if several else [])])
+    kinds = list(_kinds(hint))
+    told = [names.get(kind, kind) for kind in kinds if kind in names or isinstance(kind, str)]
+    several = any(get_origin(kind) in (Iterable, Sequence) for kind in kinds)
+    return " or ".join([*filter(None, told), *(["a list of them"] if several else [])])
 
 
 def _unfit(found: str, expected: str) -> RecipeError:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import cubestore
 from cubestore.chips import CHIP_SIZE
@@ -42,7 +42,7 @@ def index(
     sensor: Words = (),
     tile: Words = (),
     chip_size: int = CHIP_SIZE,
-    compat: str = "",
+    compat: Literal["", "stacchip"] = "",
     split: str = "",
     shares: str = "",
     seed: int = 0,
