@@ -50,6 +50,9 @@ class Verb:
     takes: Mapping[str, Any]
     """Name -> type."""
 
+    needs: frozenset[str] = frozenset()
+    """Those without which it does nothing."""
+
     @classmethod
     def of(cls, function: Callable[..., Result], *more: Callable[..., Any]) -> "Verb":
         """Return a verb that takes the keywords of its function, and those of ``more``.
@@ -57,16 +60,19 @@ class Verb:
         Where its file is to lie is told by the run: ``output`` is no option of a step.
         """
         told = [p for f in (function, *more) for p in inspect.signature(f).parameters.values()]
-        named = {p.name: p.annotation for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY}
-        named.pop("output", None)
-        return cls(function, named)
+        named = [p for p in told if p.kind is p.KEYWORD_ONLY and p.name != "output"]
+        needs = frozenset(p.name for p in named if p.default is p.empty)
+        return cls(function, {p.name: p.annotation for p in named}, needs)
 
     def options(self, given: Facts, where: str) -> dict[str, Any]:
         """Return options as the function takes them.
 
         Raises:
-            RecipeError: options that it does not have, or values of another type.
+            RecipeError: options that it does not have, values of another type, or none where it
+                needs one.
         """
+        if absent := sorted(self.needs - given.keys()):
+            raise _unfit(f"{where}: no {absent[0]}", ", ".join(sorted(self.needs)))
         made = {}
         for name, value in given.items():
             try:

@@ -109,6 +109,7 @@ BUILD = "build: {catalog: x, sensor: naip, tile: 14SNH"
         ("steps:\n  - index: {chip_size: 25.6}", "chip_size: 25.6. Expected: a whole number"),
         ("steps:\n  - index: {sensor: [{a: 1}]}", "Expected: text or a list of them"),
         ("steps:\n  - index: {compat: clay}", "compat: 'clay'. Expected: stacchip"),
+        ("steps:\n  - import clay-embeddings: {name: a/b}", "no source. Expected: source"),
         ("steps:\n  - index: [256]", "the options [256]"),
         (f"steps:\n  - {BUILD}, aoi: $place}}", "$place stands for nothing"),
         (f"steps:\n  - {BUILD}, aoi: $source/a.geojson}}", "it needs files of yours"),
