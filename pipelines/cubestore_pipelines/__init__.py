@@ -22,8 +22,8 @@ from cubestore_pipelines.items import Item
 from cubestore_pipelines.plan import Plan
 from cubestore_pipelines.plan import find as _find
 from cubestore_pipelines.plan import plan as _plan
-from cubestore_pipelines.recipe_run import Done, Options
-from cubestore_pipelines.recipe_run import run as _run
+from cubestore_pipelines.recipes.run import Done, Options
+from cubestore_pipelines.recipes.run import run as _run
 
 
 def search(**options: Any) -> list[Item]:  # noqa: ANN401 - those of choices
@@ -86,7 +86,7 @@ def run(recipe: str | Path, store: str | Path, **options: Any) -> Iterator[Done]
     Args:
         recipe: the name of one that comes with the program, or a YAML file.
         store: path of the store; made where it is not there.
-        options: see :class:`cubestore_pipelines.recipe_run.Options`.
+        options: see :class:`cubestore_pipelines.recipes.run.Options`.
 
     Raises:
         RecipeError: the recipe cannot be understood, or lacks a file; nothing is done then.

@@ -17,9 +17,9 @@ import cubestore
 from cubestore_pipelines import cluster, search
 from cubestore_pipelines.choices import choices
 from cubestore_pipelines.errors import PlanError, RecipeError
-from cubestore_pipelines.recipe import filled, recipe, recipes
-from cubestore_pipelines.recipe_run import Options, run
-from cubestore_pipelines.recipe_verbs import VERBS
+from cubestore_pipelines.recipes.recipe import filled, recipe, recipes
+from cubestore_pipelines.recipes.run import Options, run
+from cubestore_pipelines.recipes.verbs import VERBS
 from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan
 from cubestore_pipelines.simulate.plans import CROSSING, HARBOUR, PLAINS
 from cubestore_pipelines.simulate.sentinel1 import Frame

@@ -9,9 +9,9 @@ from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, size
 from cubestore_pipelines.cli.progress import watched
 from cubestore_pipelines.cli.status import DONE, IN_PART
-from cubestore_pipelines.recipe import recipe as read
-from cubestore_pipelines.recipe_run import Done, Options
-from cubestore_pipelines.recipe_run import run as carry_out
+from cubestore_pipelines.recipes.recipe import recipe as read
+from cubestore_pipelines.recipes.run import Done, Options
+from cubestore_pipelines.recipes.run import run as carry_out
 
 
 def run(  # noqa: PLR0913 - a verb's options

@@ -8,7 +8,7 @@
         compat: {stacchip: {max_cloud: 0.75}}
       - index: {chip_size: 256}
 
-A step is a verb of the command line with that verb's own options; `recipe_verbs` has them.
+A step is a verb of the command line with that verb's own options; `verbs` has them.
 ``as`` names the file that a step makes, FlatGeobuf unless it ends otherwise (``as: scenes.json``),
 and ``$mgrs`` stands for it in what follows; ``$source`` is the folder of the user's own files.
 ``compat`` has what was done otherwise when the data set was made. Whatever is not understood is

@@ -18,7 +18,7 @@ from cubestore_pipelines.errors import NothingFoundError, PlanError
 from cubestore_pipelines.failures import Refusal
 from cubestore_pipelines.plan import CubePlan, Plan
 from cubestore_pipelines.plan import plan as make_plan
-from cubestore_pipelines.recipe_steps import Result, Setting
+from cubestore_pipelines.recipes.steps import Result, Setting
 
 
 def build(setting: Setting, *, places: File | None = None, **options: Any) -> Result:  # noqa: ANN401 - those of choices

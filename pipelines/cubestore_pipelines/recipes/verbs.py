@@ -1,22 +1,20 @@
 """The verbs that a step of a recipe may have: each a function, and its row in `VERBS`."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import cubestore
 from cubestore.chips import CHIP_SIZE
 from cubestore.index import SplitRule
 from cubestore.stats.survey import measured
 from cubestore.stats.survey import stats as pooled
-from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
-from cubestore_pipelines.benchmarks.clay_embeddings.importing import MODEL
-from cubestore_pipelines.benchmarks.imported import Imported
-from cubestore_pipelines.choices import File, Words, choices, words
+from cubestore_pipelines.choices import Words, choices, words
 from cubestore_pipelines.errors import RecipeError
-from cubestore_pipelines.recipe import Step
-from cubestore_pipelines.recipe_build import build
-from cubestore_pipelines.recipe_steps import Result, Setting, Verb, later
+from cubestore_pipelines.recipes import imports, samples
+from cubestore_pipelines.recipes.building import build
+from cubestore_pipelines.recipes.recipe import Step
+from cubestore_pipelines.recipes.steps import Result, Setting, Verb, later
 
 
 def verb(step: Step) -> Verb:
@@ -72,27 +70,20 @@ def stats(setting: Setting, *, sensor: Words = (), tile: Words = (), exact: bool
     return Result(facts={"cubes": sum(len(one.cubes) for one in found), "sensors": len(found)})
 
 
-def clay_embeddings(
-    setting: Setting, *, source: File, name: str = "", model: str = MODEL
-) -> Result:
-    """Import Clay's embeddings."""
-    return _imported(setting, import_clay_embeddings, source=str(source), name=name, model=model)
-
-
 BUILD = "build"
 VERBS: Mapping[str, Verb] = {
     BUILD: Verb.of(build, choices),
     "index": Verb.of(index),
     "stats": Verb.of(stats),
-    "import clay-embeddings": Verb.of(clay_embeddings),
+    "sample landcover": Verb.of(samples.landcover),
+    "sample clay-v1": Verb.of(samples.clay_v1),
+    "sample clay-v0.1": Verb.of(samples.clay_v01),
+    "sample sin": Verb.of(samples.sin),
+    "sample naip": Verb.of(samples.naip),
+    "sample linz": Verb.of(samples.linz),
+    "sample ssl4eo": Verb.of(samples.ssl4eo),
+    "import clay-embeddings": Verb.of(imports.clay_embeddings),
+    "import cloudsen12": Verb.of(imports.cloudsen12),
+    "import floods": Verb.of(imports.floods),
+    "import ssl4eo": Verb.of(imports.ssl4eo),
 }
-
-
-def _imported(setting: Setting, imports: Callable[..., list[Imported]], **options: Any) -> Result:  # noqa: ANN401 - those of an import
-    """Import, and return what was made; what could not be taken counts as failed."""
-    if setting.plan_only:
-        return later(f"{options['source']} is imported")
-    made = imports(store=setting.store, **options)
-    left_out = sum(len(one.left_out) for one in made)
-    facts = {"made": [one.name for one in made], "patches": sum(one.patches for one in made)}
-    return Result(facts={**facts, "left_out": left_out}, failed=left_out)

@@ -18,9 +18,9 @@ from cubestore_pipelines import cluster
 from cubestore_pipelines.build import Watcher
 from cubestore_pipelines.errors import RecipeError
 from cubestore_pipelines.providers import providers
-from cubestore_pipelines.recipe import SOURCE, Recipe, Step, filled, names_in, recipe, value
-from cubestore_pipelines.recipe_steps import Result, Setting
-from cubestore_pipelines.recipe_verbs import BUILD, verb
+from cubestore_pipelines.recipes.recipe import SOURCE, Recipe, Step, filled, names_in, recipe, value
+from cubestore_pipelines.recipes.steps import Result, Setting
+from cubestore_pipelines.recipes.verbs import BUILD, verb
 
 FOLDER = "recipes"
 
