@@ -1,12 +1,34 @@
-"""Models on cubes: batches as tensors.
+"""Models on cubes: batches as tensors, and encoders that make vectors of them.
 
-    loader = cubestore_model.loader("STORE", sensor="sentinel-2-l2a", num_workers=2)
-    for batch in loader:
-        batch["pixels"]          # a tensor (32, bands, 256, 256) of the stored integers
-
-Encoders, embeddings and training come into this package.
+loader = cubestore_model.loader("STORE", sensor="sentinel-2-l2a", num_workers=2)
+encoder = cubestore_model.load_encoder("clay-v1.5", weights="clay-v1.5.ckpt")
+for batch in loader:
+    batch["pixels"]          # a tensor (32, bands, 256, 256) of the stored integers
+    out = encoder(**cubestore_model.inputs(encoder, batch))
+    out.embedding            # (32, 1024)
 """
 
+from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrained
+from cubestore_model.encoders import Encoded, Entry, Expected, encoders, register_encoder
+from cubestore_model.inputs import Preparation, inputs, preparation
 from cubestore_model.loader import ChipDataset, Loader, loader
+from cubestore_model.weights import save
 
-__all__ = ["ChipDataset", "Loader", "loader"]
+__all__ = [
+    "ChipDataset",
+    "Encoded",
+    "Encoder",
+    "Entry",
+    "Expected",
+    "Loader",
+    "Preparation",
+    "empirical_rcf",
+    "encoders",
+    "inputs",
+    "load_encoder",
+    "loader",
+    "preparation",
+    "register_encoder",
+    "save",
+    "untrained",
+]
