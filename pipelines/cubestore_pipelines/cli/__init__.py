@@ -18,6 +18,7 @@ from cubestore_pipelines.cli import (
     facts,
     importing,
     indexing,
+    models,
     recipes,
     sampling,
     statistics,
@@ -51,6 +52,7 @@ VERBS = (
     indexing.index,
     indexing.export,
     statistics.stats,
+    models.models,
     batching.batches,
 )
 for verb in VERBS:
@@ -68,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         errors.print(f"cubestore: {error}\nTry: cubestore --help")
         return USAGE
+    except ModuleNotFoundError as error:
+        errors.print(f"cubestore: {error}. Remedy: pip install 'cubestore[all]'.")
+        return FAILED
     except KeyboardInterrupt:
         errors.print("cubestore: interrupted. What was committed stays; the same command resumes.")
         return INTERRUPTED
