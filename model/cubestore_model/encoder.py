@@ -136,9 +136,7 @@ def load_encoder(
     if path is None:
         return Encoder(found, _untrained(found, config or {}), compat=compat)
     sizes = _sizes(found, {**files.sizes(path), **(config or {})})
-    with torch.device("meta"):
-        network = found.build(sizes)
-    network.to_empty(device="cpu")
+    network = _empty(found, sizes) if found.fillable else found.build(sizes)
     files.load(network, path, found.layout, found.id)
     return Encoder(found, network, compat=compat, weights_sha256=files.sha256(path))
 
@@ -205,6 +203,13 @@ def _untrained(entry: Entry, config: Mapping[str, Any], seed: int = 0) -> nn.Mod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return entry.build(sizes)
+
+
+def _empty(entry: Entry, sizes: Any) -> nn.Module:  # noqa: ANN401 - each model has its own
+    """Return a network without any numbers in it."""
+    with torch.device("meta"):
+        network = entry.build(sizes)
+    return network.to_empty(device="cpu")
 
 
 def _sizes(entry: Entry, config: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each model has its own

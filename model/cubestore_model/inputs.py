@@ -18,7 +18,7 @@ from torch import Tensor
 from cubestore import sensors
 from cubestore.errors import MismatchError
 from cubestore.stats.norms import FAINTEST
-from cubestore.stats.published import DECIBELS
+from cubestore.stats.published import DECIBELS, STORED
 from cubestore_model.encoder import Encoder
 from cubestore_model.encoders.entry import Expected
 
@@ -176,7 +176,7 @@ def preparation(
         bands=tuple(bands),
         zeros=tuple(zeros),
         noon=encoder.entry.noon and not as_published,
-        dark=as_published,
+        dark=as_published and expected.units == STORED,
         compat=encoder.compat,
         network="" if encoder.weights_sha256 else repr(encoder.config),
     )

@@ -1,6 +1,7 @@
 """`cubestore models`, in this process: what it lists, and what it tells of one."""
 
 import json
+import sys
 
 import pytest
 
@@ -38,3 +39,9 @@ def test_one_is_told_with_its_bands_and_where_its_weights_are_to_lie(capsys, tmp
 def test_an_unknown_one_is_an_error_in_one_line(capsys, model, status):
     assert main(["models", model]) == status
     assert ("clay-v9" in capsys.readouterr().err) == bool(status)
+
+
+def test_without_the_extra_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cubestore_model.encoders", None)  # as if it were not there
+    assert main(["models"]) == 1
+    assert "pip install 'cubestore[all]'" in capsys.readouterr().err

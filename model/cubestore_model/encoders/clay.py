@@ -432,13 +432,14 @@ def _refuse_drawing(seeds: Sequence[int], mask_ratio: float, count: int) -> None
 def _told(pixels: Tensor, part: Tensor | None, what: str) -> Tensor:
     if part is None:
         return torch.zeros(len(pixels), TOLD // 2, device=pixels.device)
-    if part.shape != (len(pixels), TOLD // 2) or not bool(torch.isfinite(part).all()):
+    told = torch.as_tensor(part).to(pixels.device, torch.float32)
+    if told.shape != (len(pixels), TOLD // 2) or not bool(torch.isfinite(told).all()):
         raise MismatchError(
-            f"{what} of shape {tuple(part.shape)}, {int(torch.isnan(part).sum())} of them NaN",
+            f"{what} of shape {tuple(told.shape)}, {int(torch.isnan(told).sum())} of them NaN",
             expected=f"({len(pixels)}, 4): two angles, each as sine and cosine",
             remedy=f"pass `{what}` of a batch, or leave it out where it is not known",
         )
-    return part.to(pixels.device, torch.float32)
+    return told
 
 
 def _pixel_size(pixels: Tensor, gsd: float | Tensor | None) -> Tensor:

@@ -5,6 +5,8 @@ Wavelengths are those that the models were trained on, which differ a little fro
 and for radar are codes.
 """
 
+import torch
+
 from cubestore import norms
 from cubestore_model.encoders.clay import Clay, ClayConfig
 from cubestore_model.encoders.entry import Entry, Expected, Told
@@ -65,7 +67,7 @@ PUBLISHED = "clay-v1.5-published"
 def swapped(told: Told) -> Told:
     """Return what is told of chips with longitude for latitude, and latitude for longitude."""
     latlon = told.get("latlon")
-    return told if latlon is None else {**told, "latlon": latlon.roll(2, dims=-1)}
+    return told if latlon is None else {**told, "latlon": torch.as_tensor(latlon).roll(2, dims=-1)}
 
 
 def _inputs(version: str) -> tuple[Expected, ...]:
@@ -95,6 +97,7 @@ def _entry(name: str, config: ClayConfig, parameters: int, **fields: object) -> 
     return Entry(
         id=name,
         build=Clay,
+        fillable=True,
         config=config,
         inputs=_inputs(version),
         bands="some",

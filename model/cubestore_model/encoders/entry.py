@@ -62,6 +62,10 @@ class Entry:
     """Makes the network of ``config``: a module that is called with pixels ``(B, C, H, W)`` and
     the keywords time, latlon, gsd and wavelengths, and returns `Encoded`."""
 
+    fillable: bool = False
+    """Whether all that the network computes with is in its weights: it is then made empty, which
+    is quicker, where they come from a file."""
+
     config: Any = None
     """A dataclass of sizes; what `load_encoder` is given as ``config`` replaces its fields."""
 

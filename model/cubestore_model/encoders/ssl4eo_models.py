@@ -120,6 +120,7 @@ def _entry(name: str, parameters: int, url: str, sha256: str = "") -> Entry:
         id=f"ssl4eo-{name}",
         title=f"SSL4EO-S12, {method} of {size}",
         build=ResNet if residual else Beit if method == "data2vec" else VisionTransformer,
+        fillable=True,
         config=config,
         inputs=expected,
         dimensions=config.dim,
