@@ -117,6 +117,7 @@ class Preparation:
             "limits": row.limits,
             "nodata": "stored zero" if self.dark else row.nodata,
             "wavelengths": row.wavelengths,
+            "gsd": row.gsd,
             "hour": "noon" if self.noon else "true",
             "compat": self.compat,
             "network": self.network,
