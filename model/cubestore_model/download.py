@@ -65,6 +65,8 @@ def fetch(url: str, path: Path, *, digest: str = "", watch: Watch | None = None)
         part.unlink()
         raise
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
         raise not_here(url, path, error) from error
 
 

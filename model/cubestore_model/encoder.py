@@ -25,7 +25,7 @@ from cubestore_model.encoders.entry import Entry, Told
 from cubestore_model.encoders.rcf import empirical
 from cubestore_model.encoders.rcf_models import EMPIRICAL
 from cubestore_model.encoders.registry import entry as find
-from cubestore_model.errors import NotFetchedError
+from cubestore_model.errors import NotFetchedError, WeightsError
 
 
 class Encoder(nn.Module):
@@ -135,10 +135,15 @@ def load_encoder(
     path = _file(found, weights, watch)
     if path is None:
         return Encoder(found, _untrained(found, config or {}), compat=compat)
+    if not path.is_file():
+        raise files.absent(path)
     sizes = _sizes(found, {**files.sizes(path), **(config or {})})
+    digest = files.sha256(path)
+    if weights is None and not digest.startswith(found.sha256):
+        raise _other_file(found, path, digest)
     network = _empty(found, sizes) if found.fillable else found.build(sizes)
     files.load(network, path, found.layout, found.id)
-    return Encoder(found, network, compat=compat, weights_sha256=files.sha256(path))
+    return Encoder(found, network, compat=compat, weights_sha256=digest)
 
 
 def untrained(model: str, *, config: Mapping[str, Any] | None = None, seed: int = 0) -> Encoder:
@@ -196,6 +201,14 @@ def _file(
     if not kept.exists():
         download.fetch(entry.url, kept, digest=entry.sha256, watch=watch)
     return kept
+
+
+def _other_file(entry: Entry, path: Path, digest: str) -> WeightsError:
+    return WeightsError(
+        f"{path} has the SHA-256 {digest}",
+        expected=f"{entry.sha256}, as published of {entry.id}",
+        remedy=f"put {entry.url} there, or pass the file that you want as weights (--weights FILE)",
+    )
 
 
 def _untrained(entry: Entry, config: Mapping[str, Any], seed: int = 0) -> nn.Module:

@@ -136,11 +136,7 @@ def read(path: Path, under: tuple[str, ...] = ()) -> Tensors:
         WeightsError: it holds no tensors, cannot be read, or would run code.
     """
     if not path.is_file():
-        raise NotFetchedError(
-            f"There is no file {path}",
-            expected="a file of weights",
-            remedy="see where `cubestore models` says that they are published",
-        )
+        raise absent(path)
     try:
         content: Any = _content(path)
     except _UNREADABLE as error:
@@ -157,6 +153,15 @@ def read(path: Path, under: tuple[str, ...] = ()) -> Tensors:
             remedy="pass a file of weights",
         )
     return tensors
+
+
+def absent(path: Path) -> NotFetchedError:
+    """Return the error that a file is not there."""
+    return NotFetchedError(
+        f"There is no file {path}",
+        expected="a file of weights",
+        remedy="see where `cubestore models` says that they are published",
+    )
 
 
 def serialised(network: nn.Module) -> bytes:
@@ -177,14 +182,14 @@ def save(network: nn.Module, path: str | os.PathLike[str]) -> None:
 
 def sizes(path: Path) -> dict[str, Any]:
     """Return the sizes that `save` wrote beside weights; {}: a file of others."""
-    if not path.is_file() or not _is_safetensors(path):
+    if not _is_safetensors(path):
         return {}
     try:
         with safe_open(path, framework="pt") as file:
             found: dict[str, Any] = json.loads((file.metadata() or {}).get(CONFIG, "{}"))
+        return {n: tuple(size) if isinstance(size, list) else size for n, size in found.items()}
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
-    return {name: tuple(size) if isinstance(size, list) else size for name, size in found.items()}
 
 
 def sha256(path: Path) -> str:

@@ -111,6 +111,7 @@ def test_an_address_that_cannot_be_reached_says_what_to_fetch_and_where_to_put_i
     assert url in refused.value.remedy
     assert str(tmp_path / "weights.ckpt") in refused.value.expected
     assert "--weights" in refused.value.remedy
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_fetched_once_for_all_later_loads(tmp_path, monkeypatch):
@@ -143,3 +144,10 @@ def test_a_file_put_by_hand_where_the_error_said_is_taken(tmp_path, monkeypatch)
     sizes = {"dim": 48, "depth": 1, "heads": 2, "decoder_dim": 32, "decoder_depth": 1}
     torch.save(cubestore_model.untrained("clay-v1.5", config=sizes).network.state_dict(), put)
     assert cubestore_model.load_encoder("clay-v1.5", config=sizes).dimensions == 48
+
+
+def test_a_file_put_by_hand_that_is_not_the_published_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUBESTORE_WEIGHTS", str(tmp_path))
+    (tmp_path / "ssl4eo-dino-resnet50.pth").write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match=rf"{sha256(CONTENT)}.*d6c330e9, as published"):
+        cubestore_model.load_encoder("ssl4eo-dino-resnet50")
