@@ -20,7 +20,7 @@ rest; nothing here knows a model.
 
 from cubestore.embeddings.definition import Embedding, scale_for, variable_name
 from cubestore.embeddings.reading import Held, listed, missing, of_chips, outdated, read
-from cubestore.embeddings.writing import EmbeddingWriter, Encoder, declare, write
+from cubestore.embeddings.writing import EmbeddingWriter, Encoder, declare, refuse_others, write
 
 __all__ = [
     "Embedding",
@@ -33,6 +33,7 @@ __all__ = [
     "of_chips",
     "outdated",
     "read",
+    "refuse_others",
     "scale_for",
     "variable_name",
     "write",

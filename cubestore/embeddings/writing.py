@@ -72,6 +72,19 @@ def declare(
             writer.add_variable(replace(variable, attributes=dated), new, created=created)
 
 
+def refuse_others(cube: Cube, embedding: Embedding) -> None:
+    """Refuse an embedding where the cube has another set under its name; nothing is written.
+
+    Raises:
+        MismatchError: it has.
+    """
+    held = cube.root().arrays
+    for variable in embedding.arrays(layout.geobox(cube.sensor, cube.tile), cube.sensor.id):
+        if variable.name in held:
+            there = Array.from_document(variable.name, held[variable.name])
+            _refuse_other_set(there, variable)
+
+
 def _refuse_other_set(there: Array, wanted: Array) -> None:
     """What only describes (creator, addresses) stays as it was first declared."""
     one, other = _told(there), _told(wanted)

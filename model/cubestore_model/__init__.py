@@ -6,8 +6,11 @@ for batch in loader:
     batch["pixels"]          # a tensor (32, bands, 256, 256) of the stored integers
     out = encoder(**cubestore_model.inputs(encoder, batch))
     out.embedding            # (32, 1024)
+for slot in cubestore_model.embed("STORE", encoder):
+    print(slot)              # each slot that got its vectors: embedding_clay_v1_5 beside the pixels
 """
 
+from cubestore_model.embed import CubeEmbedding, Filled, Options, embed
 from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrained
 from cubestore_model.encoders import Encoded, Entry, Expected, encoders, register_encoder
 from cubestore_model.inputs import Preparation, inputs, preparation
@@ -16,12 +19,16 @@ from cubestore_model.weights import save
 
 __all__ = [
     "ChipDataset",
+    "CubeEmbedding",
     "Encoded",
     "Encoder",
     "Entry",
     "Expected",
+    "Filled",
     "Loader",
+    "Options",
     "Preparation",
+    "embed",
     "empirical_rcf",
     "encoders",
     "inputs",

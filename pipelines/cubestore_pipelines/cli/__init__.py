@@ -15,6 +15,7 @@ from cubestore_pipelines.cli import (
     batching,
     building,
     demo,
+    embedding,
     facts,
     importing,
     indexing,
@@ -53,6 +54,7 @@ VERBS = (
     indexing.export,
     statistics.stats,
     models.models,
+    embedding.embed,
     batching.batches,
 )
 for verb in VERBS:

@@ -1,0 +1,245 @@
+"""Embeddings into cubes: chips streamed, encoded, and committed slot by slot.
+
+    for slot in cubestore_model.embed("STORE", "clay-v1.5", weights="clay-v1.5.ckpt"):
+        print(slot)                              # xr.open_zarr(cube)["embedding_clay_v1_5"]
+
+Only slots that lack their vectors are computed, so that a run that was killed goes on. The cube's
+lock is held while a slot is committed and no longer: others append meanwhile. A chip with too
+little data gets no vector: NaN.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+import cubestore
+from cubestore import embeddings
+from cubestore.cube import Cube
+from cubestore.embeddings import Embedding, scale_for
+from cubestore.errors import MismatchError
+from cubestore_model.encoder import Encoder, load_encoder
+from cubestore_model.inputs import Preparation, preparation
+from cubestore_model.stored import StoredChips
+from cubestore_model.vectors import Vectors
+
+NODATA = 0.2
+"""The part of a chip that may be nodata. Source: Clay-foundation/model, embeddings/utils.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How cubes are embedded."""
+
+    chip_size: int = 0
+    """Pixels along a chip; 0: as the model was trained."""
+
+    dense: bool = False
+    """Keep the vectors of patches too."""
+
+    loss: bool = False
+    """Keep how badly each chip is reconstructed, of a model that reconstructs."""
+
+    quantize: Literal["", "int8"] = ""
+    """Keep integers, in steps of a 127th of the largest number of a cube's first slot."""
+
+    max_nodata: float = NODATA
+    """The part of a chip that may be nodata, 0 to 1; others get no vector."""
+
+    use: tuple[str, ...] = ()
+    """The bands that are used, of a model that takes some; (): all."""
+
+    zeros: tuple[str, ...] = ()
+    """Bands that the model needs and the cubes lack, given as zeros."""
+
+    batch_size: int = 32
+    device: str = ""
+    """torch's name of one; "": the first GPU, or the CPU where there is none."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.max_nodata <= 1 and self.chip_size >= 0 < self.batch_size):
+            raise MismatchError(
+                f"max_nodata {self.max_nodata:g}, chips of {self.chip_size}, {self.batch_size} a "
+                "batch",
+                expected="a fraction from 0 to 1, sizes that are none or more",
+                remedy="for 20 % give 0.2",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A slot that got its vectors."""
+
+    tile: str
+    sensor: str
+    slot: int
+    variable: str
+    chips: int
+    """That have a vector."""
+
+    left_out: int
+    """That touch a stored shard, and have too little data for one."""
+
+
+def embed(
+    store: str | os.PathLike[str],
+    model: str | Encoder,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    sensor: Sequence[str] = (),
+    tile: Sequence[str] = (),
+    options: Options | None = None,
+) -> Iterator[Filled]:
+    """Give every slot of a store that lacks them its vectors; yield each when it is committed.
+
+    Args:
+        store: its path.
+        model: an encoder, or the id of one; see :func:`cubestore_model.encoders`.
+        weights: a file; None: those that were published.
+        sensor: only these; (): those that the model was trained on.
+        tile: only these; (): all.
+        options: how.
+
+    Raises:
+        UnknownEncoderError: nobody registered such a model.
+        MismatchError: no cube that the model can take, or another set under its name.
+    """
+    encoder = model if isinstance(model, Encoder) else load_encoder(model, weights=weights)
+    told = options or Options()
+    for one in cubes(store, encoder, sensor, tile):
+        yield from CubeEmbedding.of(one, encoder, told).run()
+
+
+def cubes(
+    store: str | os.PathLike[str], encoder: Encoder, sensor: Sequence[str], tile: Sequence[str]
+) -> list[Cube]:
+    """Return the cubes of a store that a model takes.
+
+    Raises:
+        MismatchError: there is none.
+    """
+    opened = cubestore.open_store(store)
+    taken = sensor or [row.sensor for row in encoder.entry.inputs]
+    found = [o for o in opened.cubes() if o[1] in taken and (not tile or o[0] in tile)]
+    if not found:
+        raise MismatchError(
+            f"{opened.path} has no cube of {' or '.join(taken)}",
+            expected=f"one that {encoder.id} was trained on, on a tile that is asked for",
+            remedy="see `cubestore info` and `cubestore models`",
+        )
+    return [opened.cube(*one) for one in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CubeEmbedding:
+    """A cube, a model, and the set of vectors that one makes of the other."""
+
+    cube: Cube
+    encoder: Encoder
+    options: Options
+    prepared: Preparation
+    embedding: Embedding
+
+    @classmethod
+    def of(cls, cube: Cube, encoder: Encoder, options: Options) -> "CubeEmbedding":
+        """Return what is to be done, or refuse it before anything is.
+
+        Raises:
+            MismatchError: bands, chips or options that the model does not take.
+        """
+        bands = [str(name) for name in cube.open().band.values]
+        prepared = preparation(encoder, cube.sensor.id, bands, use=options.use, zeros=options.zeros)
+        entry = encoder.entry
+        embedding = Embedding(
+            model=encoder.id,
+            creator=entry.creator,
+            weights_sha256=encoder.weights_sha256,
+            preprocessing=prepared.text,
+            pooling=entry.pooling,
+            dimensions=encoder.dimensions,
+            chip_size=options.chip_size or entry.chip_size,
+            patch_size=encoder.patch_size if options.dense else None,
+            loss_metric=_metric(encoder) if options.loss else "",
+            url=entry.reference,
+        )
+        held = [one.embedding for one in embeddings.listed(cube)]
+        scales = [one.scale for one in held if one.variable == embedding.variable]
+        if options.quantize and scales and scales[0] is not None:
+            embedding = quantized(embedding, scales[0])
+        if scales:
+            embeddings.refuse_others(cube, embedding)
+        return cls(
+            cube=cube, encoder=encoder, options=options, prepared=prepared, embedding=embedding
+        )
+
+    def run(self) -> Iterator[Filled]:
+        """Compute and commit what is missing, a slot at a time.
+
+        Raises:
+            MismatchError: another set lies under the model's name.
+            SlotError: pixels were added inside of chips that have their vectors.
+            LockedError: another writer does not let go of the cube.
+        """
+        missing = embeddings.missing(self.cube, self.embedding)
+        later = embeddings.outdated(self.cube, self.embedding)
+        known = StoredChips.of(self.cube, self.embedding.chip_size)
+        embedding = self.embedding
+        for slot, commit in sorted({**missing, **later}.items()):
+            with tempfile.TemporaryFile() as file:
+                made = Vectors(embedding, known.there(slot), file)
+                self._compute(made, known.batches(slot, self.options.batch_size))
+                if self.options.quantize and embedding.scale is None:
+                    embedding = quantized(embedding, scale_for(made.values))
+                yield self._committed(made, embedding, slot, commit)
+
+    def _compute(self, made: Vectors, batches: Iterable[Mapping[str, Any]]) -> None:
+        """Encode the chips of a slot that have enough data."""
+        device = self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        network = self.encoder.to(device)
+        for batch in batches:
+            there = batch["valid"].float().mean(dim=(1, 2)) >= 1 - self.options.max_nodata
+            if not there.any():
+                continue
+            told = self.prepared(_some(batch, there, device))
+            with torch.inference_mode():
+                out = network(**told)
+                loss = network.loss(**told) if self.embedding.loss_metric else None
+            names = [n for n, good in zip(batch["chipid"], there.tolist(), strict=True) if good]
+            made.put(names, out, loss)
+
+    def _committed(self, made: Vectors, embedding: Embedding, slot: int, commit: int) -> Filled:
+        with embeddings.write(self.cube, embedding) as writer:
+            writer.commit({slot: commit}, made.staged(writer.encoder, slot))
+        return Filled(
+            tile=self.cube.tile.id,
+            sensor=self.cube.sensor.id,
+            slot=slot,
+            variable=embedding.variable,
+            chips=int(made.computed.sum()),
+            left_out=int((made.there & ~made.computed).sum()),
+        )
+
+
+def quantized(embedding: Embedding, scale: float) -> Embedding:
+    """Return the same set, kept as integers."""
+    return replace(embedding, dtype="int8", scale=scale)
+
+
+def _metric(encoder: Encoder) -> str:
+    if not encoder.loss_metric:
+        raise MismatchError(
+            f"A loss of {encoder.id}",
+            expected="a model that reconstructs pixels, such as clay-v1.5",
+            remedy="leave the loss out",
+        )
+    return encoder.loss_metric
+
+
+def _some(batch: Mapping[str, Any], there: Tensor, device: str) -> dict[str, Any]:
+    """Return some of a batch's chips, on a device."""
+    own = {name: batch[name][there].to(device) for name in ("pixels", "valid", "time", "latlon")}
+    return {**batch, **own}

@@ -1,0 +1,81 @@
+"""The verb ``embed``: a model's vectors into the cubes."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from cubestore_pipelines.cli.building import Series, Words
+from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def embed(  # noqa: PLR0913 - a verb's options
+    store: Path,
+    /,
+    *,
+    model: str = "rcf",
+    weights: Path | None = None,
+    sensor: Words = (),
+    tile: Words = (),
+    chip_size: int = 0,
+    dense: Flag = False,
+    loss: Flag = False,
+    quantize: Literal["int8"] | None = None,
+    max_nodata: float = 0.2,
+    use: Series = (),
+    zeros: Series = (),
+    batch_size: int = 32,
+    device: str = "",
+    compat: str = "",
+    json: Json = False,
+) -> None:
+    """Compute a model's vectors of chips into the cubes; only slots that lack them.
+
+    A second run computes nothing, one that was killed goes on.
+
+    Example: cubestore embed STORE --model clay-v1.5 --weights clay-v1.5.ckpt
+
+    Args:
+        store: path of the store.
+        model: an encoder's id, see `cubestore models`.
+        weights: a file of them; without it those that were published.
+        sensor: only cubes of this sensor; repeatable. All that the model was trained on.
+        tile: only cubes of this tile; repeatable.
+        chip_size: pixels along a chip; 0: as the model was trained.
+        dense: keep the vectors of patches too.
+        loss: keep how badly each chip is reconstructed.
+        quantize: int8: keep integers with a scale.
+        max_nodata: the part of a chip that may be nodata, 0 to 1; others get no vector.
+        use: the bands that are used, of a model that takes some.
+        zeros: bands that the model needs and the cubes lack, given as zeros.
+        batch_size: chips that are encoded at once.
+        device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
+        compat: name of published data to be made again, with what was wrong in them.
+        json: print one JSON object.
+    """
+    import cubestore_model  # noqa: PLC0415 - torch is for who needs it
+
+    encoder = cubestore_model.load_encoder(model, weights=weights, compat=compat)
+    options = cubestore_model.Options(
+        chip_size=chip_size,
+        dense=dense,
+        loss=loss,
+        quantize=quantize or "",
+        max_nodata=max_nodata,
+        use=use,
+        zeros=zeros,
+        batch_size=batch_size,
+        device=device,
+    )
+    console, done = plain_console(stderr=True), []
+    for one in cubestore_model.embed(store, encoder, sensor=sensor, tile=tile, options=options):
+        done.append(asdict(one))
+        console.print(f"{one.tile} {one.sensor}: slot {one.slot}, {one.chips} chips")
+    if json:
+        show_json({"store": str(store), "model": encoder.id, "slots": done})
+    else:
+        columns = ("tile", "sensor", "slot", "variable", "chips", "left_out")
+        show_table(columns, [[one[name] for name in columns] for one in done])
