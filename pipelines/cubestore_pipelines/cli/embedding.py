@@ -30,6 +30,8 @@ def embed(  # noqa: PLR0913 - a verb's options
     batch_size: int = 32,
     device: str = "",
     compat: str = "",
+    scheduler: str | None = None,
+    workers: int | None = None,
     json: Json = False,
 ) -> None:
     """Compute a model's vectors of chips into the cubes; only slots that lack them.
@@ -54,12 +56,14 @@ def embed(  # noqa: PLR0913 - a verb's options
         batch_size: chips that are encoded at once.
         device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
         compat: name of published data to be made again, with what was wrong in them.
+        scheduler: address of a dask scheduler, on which cubes are embedded side by side.
+        workers: processes of this machine that do so; without both, this one.
         json: print one JSON object.
     """
-    import cubestore_model  # noqa: PLC0415 - torch is for who needs it
+    from cubestore_model import Options  # noqa: PLC0415 - torch is for who needs it
+    from cubestore_pipelines.embed import embed as carry_out  # noqa: PLC0415 - the same
 
-    encoder = cubestore_model.load_encoder(model, weights=weights, compat=compat)
-    options = cubestore_model.Options(
+    options = Options(
         chip_size=chip_size,
         dense=dense,
         loss=loss,
@@ -71,11 +75,21 @@ def embed(  # noqa: PLR0913 - a verb's options
         device=device,
     )
     console, done = plain_console(stderr=True), []
-    for one in cubestore_model.embed(store, encoder, sensor=sensor, tile=tile, options=options):
+    for one in carry_out(
+        store,
+        model,
+        weights=weights,
+        compat=compat,
+        sensor=sensor,
+        tile=tile,
+        options=options,
+        scheduler=scheduler,
+        workers=workers,
+    ):
         done.append(asdict(one))
         console.print(f"{one.tile} {one.sensor}: slot {one.slot}, {one.chips} chips")
     if json:
-        show_json({"store": str(store), "model": encoder.id, "slots": done})
+        show_json({"store": str(store), "model": model, "slots": done})
     else:
         columns = ("tile", "sensor", "slot", "variable", "chips", "left_out")
         show_table(columns, [[one[name] for name in columns] for one in done])
