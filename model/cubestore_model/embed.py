@@ -241,5 +241,7 @@ def _metric(encoder: Encoder) -> str:
 
 def _some(batch: Mapping[str, Any], there: Tensor, device: str) -> dict[str, Any]:
     """Return some of a batch's chips, on a device."""
-    own = {name: batch[name][there].to(device) for name in ("pixels", "valid", "time", "latlon")}
-    return {**batch, **own}
+    rows = there.nonzero().flatten()
+    names = ("pixels", "valid", "time", "latlon")
+    own = {n: batch[n] if there.all() else batch[n].index_select(0, rows) for n in names}
+    return {**batch, **{name: values.to(device) for name, values in own.items()}}

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from cubestore import sensors
 from cubestore.errors import MismatchError
-from cubestore.stats.norms import FAINTEST
 from cubestore.stats.published import DECIBELS, STORED
+from cubestore_model.arrays import Scaling
 from cubestore_model.encoder import Encoder
 from cubestore_model.encoders.entry import Expected
 
@@ -80,26 +80,29 @@ class Preparation:
             stored: as a batch has them.
             valid: ``(B, H, W)``: which of them hold data; None: those that are not nodata.
         """
-        row = self.expected
-        there = [n for n, band in enumerate(row.bands) if band not in self.zeros]
-        taken = stored.to(torch.float32)[:, [self.bands.index(row.bands[n]) for n in there]]
-        missing = self._missing(taken, valid)  # (B, K, H, W)
-        units = _decibels(taken) if row.units == DECIBELS else taken
-        mean, std = (taken.new_tensor(part)[there, None, None] for part in (row.mean, row.std))
-        scaled = (units - mean) / std
-        if row.limits:
-            scaled = scaled.clamp(*row.limits)
-        empty = -mean / std if self.dark else torch.full_like(mean, row.nodata)
-        whole = scaled.new_zeros(len(scaled), len(row.bands), *scaled.shape[2:])
-        whole[:, there] = torch.where(missing, empty, scaled)
+        there = [n for n, band in enumerate(self.expected.bands) if band not in self.zeros]
+        mask = None if valid is None else torch.as_tensor(valid, device=stored.device)
+        scaled = self._scaling(there)(stored, mask)
+        if not self.zeros:
+            return scaled
+        whole = scaled.new_zeros(len(scaled), len(self.expected.bands), *scaled.shape[2:])
+        whole[:, there] = scaled
         return whole
 
-    def _missing(self, taken: Tensor, valid: Any) -> Tensor:  # noqa: ANN401 - array or tensor
-        """Return where there are no data, before anything was computed."""
-        missing = ~torch.isfinite(taken) | (taken == self.fill)
-        if valid is not None:
-            missing |= ~torch.as_tensor(valid, device=taken.device)[:, None]
-        return missing
+    def _scaling(self, there: Sequence[int]) -> Scaling:
+        """Return what is done to those of the model's bands that the pixels have."""
+        row = self.expected
+        mean, std = ([part[n] for n in there] for part in (row.mean, row.std))
+        dark = [-m / s for m, s in zip(mean, std, strict=True)]
+        return Scaling(
+            picked=[self.bands.index(row.bands[n]) for n in there],
+            mean=mean,
+            std=std,
+            empty=dark if self.dark else [row.nodata] * len(there),
+            fill=self.fill,
+            limits=row.limits,
+            decibels=row.units == DECIBELS,
+        )
 
     @property
     def text(self) -> str:
@@ -253,7 +256,3 @@ def _known(told: Any, pixels: Tensor) -> Tensor:  # noqa: ANN401 - array or tens
     numbers = torch.as_tensor(told).to(pixels.device, torch.float32, copy=True)
     numbers[torch.isnan(numbers).any(dim=-1)] = 0
     return numbers
-
-
-def _decibels(power: Tensor) -> Tensor:
-    return 10 * torch.log10(torch.where(power <= 0, FAINTEST, power))
