@@ -107,6 +107,11 @@ class PatchWriter:
         self.count += count
         self._whole = True
 
+    def tell(self, **attributes: Any) -> None:  # noqa: ANN401 - JSON
+        """Add attributes of the group that are not known before its patches are read."""
+        more = {**self.description.attributes, **attributes}
+        self.description = replace(self.description, attributes=more)
+
     def finish(self, created: str) -> tuple[Root, Record]:
         """Write what is left and the metadata; return what the set is to be vouched for by.
 

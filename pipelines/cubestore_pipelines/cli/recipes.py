@@ -39,9 +39,10 @@ def run(  # noqa: PLR0913 - a verb's options
     Args:
         recipe: its name, or a YAML file of steps.
         store: path of the store; made where it is not there.
-        plan_only: tell the scenes, chips and bytes of each step. Samples are made, nothing else.
-        limit: take the first so many tiles or places of each step, and the first so many
-            acquisitions of each sensor on them.
+        plan_only: tell the scenes, chips, patches and bytes of each step. Samples are made, nothing
+            else.
+        limit: take the first so many tiles or places of each step, the first so many acquisitions
+            of each sensor on them, and the first so many patches of what is imported.
         catalog: search here instead: a provider, address or path for all builds, or
             PROVIDER=ADDRESS for those of one; also the file of a profile that has a url.
             Repeatable.
@@ -82,7 +83,7 @@ def _show(step: Done) -> None:
     facts = {**step.result.facts}
     if "bytes" in facts:
         facts["bytes"] = size(facts["bytes"])
-    facts |= {"made": " ".join(facts["made"])} if "made" in facts else {}
+    facts |= {"sets": " ".join(facts["sets"])} if "sets" in facts else {}
     words = ", ".join(f"{name.replace('_', ' ')}: {told}" for name, told in facts.items())
     plain_console().print(f"$ {step.command}\n  {words}")
 

@@ -1,25 +1,26 @@
-"""The steps that import a published data set; what is there already is left as it is."""
+"""The steps that import a published data set, or the first patches of its sets."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from cubestore.errors import CubeExistsError
 from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
 from cubestore_pipelines.benchmarks.clay_embeddings.importing import MODEL
 from cubestore_pipelines.benchmarks.imported import Imported
 from cubestore_pipelines.choices import File, Words, words
+from cubestore_pipelines.failures import Refusal
 from cubestore_pipelines.recipes.building import searched
-from cubestore_pipelines.recipes.steps import Result, Setting, later
+from cubestore_pipelines.recipes.steps import Result, Setting
 
 
 def clay_embeddings(
     setting: Setting, *, source: File, name: str = "", model: str = MODEL
 ) -> Result:
     """Import Clay's embeddings."""
-    if setting.plan_only:
-        return _later(source)
-    return _made(import_clay_embeddings(str(source), setting.store, name=name, model=model))
+    how = _reduced(setting)
+    return _told(
+        setting, import_clay_embeddings(str(source), setting.store, name=name, model=model, **how)
+    )
 
 
 def cloudsen12(
@@ -36,8 +37,6 @@ def cloudsen12(
     """Import CloudSEN12."""
     from cubestore_pipelines.benchmarks.cloudsen12 import import_cloudsen12  # noqa: PLC0415 - loads rasterio
 
-    if setting.plan_only:
-        return _later(source)
     made = import_cloudsen12(
         str(source),
         setting.store,
@@ -47,8 +46,9 @@ def cloudsen12(
         resplit=resplit,
         seed=seed,
         compat=compat,
+        **_reduced(setting),
     )
-    return _made(made)
+    return _told(setting, made)
 
 
 def floods(
@@ -63,11 +63,11 @@ def floods(
     """Import C2S-MS floods or Sen1Floods11; with a catalogue, Clay's way."""
     from cubestore_pipelines.benchmarks.floods import import_floods  # noqa: PLC0415 - loads rasterio
 
-    if setting.plan_only:
-        return _later(source)
     archive: dict[str, Any] = searched(setting, catalog) if catalog else {}
     how: dict[str, Any] = {"layout": layout, "incomplete": incomplete, "compat": compat}
-    return _made([import_floods(str(source), setting.store, **how, **archive)])
+    return _told(
+        setting, import_floods(str(source), setting.store, **how, **archive, **_reduced(setting))
+    )
 
 
 def ssl4eo(
@@ -84,8 +84,6 @@ def ssl4eo(
     from cubestore_pipelines.benchmarks.ssl4eo import import_ssl4eo  # noqa: PLC0415 - loads rasterio
     from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices  # noqa: PLC0415 - the same
 
-    if setting.plan_only:
-        return _later(source)
     choices = Choices(
         modality=words(modality),
         resample=resample,
@@ -93,18 +91,25 @@ def ssl4eo(
         incomplete=incomplete,
         name=name,
     )
-    try:
-        return _made([import_ssl4eo(Path(str(source)), setting.store, choices=choices)])
-    except CubeExistsError as error:
-        return Result(facts={"state": error.found})
+    how = _reduced(setting)
+    return _told(setting, import_ssl4eo(Path(str(source)), setting.store, choices=choices, **how))
 
 
-def _made(made: Sequence[Imported]) -> Result:
-    """Return what was made; what could not be taken counts as failed."""
-    left_out = sum(len(one.left_out) for one in made)
-    facts = {"made": [one.name for one in made], "patches": sum(one.patches for one in made)}
-    return Result(facts={**facts, "left_out": left_out}, failed=left_out)
+def _reduced(setting: Setting) -> dict[str, Any]:
+    """Return how much of it is imported."""
+    return {"limit": setting.limit, "plan_only": setting.plan_only}
 
 
-def _later(source: File) -> Result:
-    return later(f"{source} is imported")
+def _told(setting: Setting, made: Sequence[Imported]) -> Result:
+    """Return what was made, or would be; what could not be taken is told, and counts as failed."""
+    left_out = [text for one in made for text in one.left_out]
+    if setting.watcher is not None:
+        for text in left_out:
+            setting.watcher.failed(Refusal(item="", found=text))
+    facts = {
+        "sets": [one.name for one in made],
+        "patches": sum(one.patches for one in made),
+        "bytes": sum(one.bytes for one in made),
+        "left_out": len(left_out),
+    }
+    return Result(facts=facts, failed=len(left_out))

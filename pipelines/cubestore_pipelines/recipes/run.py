@@ -33,7 +33,7 @@ class Options:
     """Tell what would be done; nothing is built."""
 
     limit: int | None = None
-    """Tiles or places of a step, and acquisitions of a sensor on a tile, at most."""
+    """Tiles or places of a step, acquisitions of a sensor on a tile, patches of a set, at most."""
 
     catalog: tuple[str, ...] = ()
     """Where every build searches instead; or, as ``PROVIDER=URL``, those of a provider."""

@@ -26,7 +26,7 @@ class Setting:
     watcher: Watcher | None = None
     plan_only: bool = False
     limit: int | None = None
-    """Tiles or places of a step, and acquisitions of a sensor on a tile, at most."""
+    """Tiles or places of a step, acquisitions of a sensor on a tile, patches of a set, at most."""
 
     catalogs: Mapping[str, str] = field(default_factory=dict)
     """Where builds search instead: of a provider, or under "" of all. An address, or the file of a

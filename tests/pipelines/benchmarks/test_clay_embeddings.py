@@ -72,7 +72,7 @@ def test_the_published_file_becomes_a_patch_set(shared_data, tmp_path):
     (file,) = source.glob("*.gpq")
     command = [PROGRAM, "import", "clay-embeddings", source, tmp_path / "store", "--json"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
-    (told,) = json.loads(done.stdout)["made"]
+    (told,) = json.loads(done.stdout)["sets"]
     assert (told["name"], told["patches"]) == ("clay-embeddings/clay_v0", 250)
     published = pq.read_table(file)
     made = cubestore.open_store(tmp_path / "store").patches(told["name"])
@@ -116,7 +116,7 @@ def test_a_folder_becomes_one_set_and_a_second_import_changes_nothing(tmp_path):
     assert ids[0] == "31UDQ_20230601_20230630_v001-0"
     assert ids[-1] == "31UDQ_20230610_20230610_v001_part-2-4"
     written(folder, second.slice(0, 2), name="31UDQ_20230610_20230610_v001_part-2.gpq")
-    with pytest.raises(CubeExistsError, match="of other files"):
+    with pytest.raises(CubeExistsError, match="made from other files or with other options"):
         import_clay_embeddings(folder, store)
     assert import_clay_embeddings(folder, store, name="clay/again")[0].patches == 6
 

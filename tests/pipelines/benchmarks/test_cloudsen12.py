@@ -226,7 +226,7 @@ def test_qa60_of_a_byte_is_kept_and_told(tmp_path):
     lost[INSIDE] = 0
     folder(tmp_path / "val", files={"LABEL_qa60": lost})
     (done,) = import_cloudsen12(tmp_path / "val", tmp_path / "store", **ONE_BAND)
-    assert "1024 and 2048" in done.left_out[0]
+    assert "1024 and 2048" in done.notes[0]
     held = plain(tmp_path / "store", done.name).qa60
     assert "flag_meanings" not in held.attrs
     with pytest.raises(MismatchError, match="qa60 of dtype uint8"):
@@ -303,7 +303,7 @@ def test_another_set_of_the_same_name_is_refused(tmp_path):
     folder(tmp_path / "a" / "val")
     folder(tmp_path / "b" / "val", 3)
     import_cloudsen12(tmp_path / "a", tmp_path / "store", **ONE_BAND)
-    with pytest.raises(CubeExistsError, match="high-val is there already"):
+    with pytest.raises(CubeExistsError, match="high-val is there, made from other files"):
         import_cloudsen12(tmp_path / "b", tmp_path / "store", **ONE_BAND)
 
 
@@ -445,7 +445,8 @@ def test_import_then_export_as_a_user_does(tmp_path, capsys):
     words = ["import", "cloudsen12", tmp_path / "val", tmp_path / "store", "--bands", "B04"]
     assert main([*map(str, words), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["sets"] == [{"name": "cloudsen12/high-val", "patches": 2, "left_out": []}]
+    (one,) = told["sets"]
+    assert (one["name"], one["patches"], one["left_out"]) == ("cloudsen12/high-val", 2, [])
     words = ["export", "cloudsen12", tmp_path / "store", "cloudsen12/high-val", tmp_path / "out"]
     assert main([*map(str, words), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["folders"] == [str(tmp_path / "out" / "val")]

@@ -38,7 +38,7 @@ def published(events, tmp_path_factory):
 @pytest.fixture(scope="module")
 def imported(published, tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "store"
-    made = import_floods(published, path)
+    (made,) = import_floods(published, path)
     return made, cubestore.open_store(path)
 
 
@@ -121,7 +121,7 @@ def test_batches_bring_both_sensors_and_both_labels(imported):
 
 def test_a_second_import_finds_the_set_and_other_files_are_refused(imported, published, tmp_path):
     made, store = imported
-    assert import_floods(published, store.path) == made
+    assert import_floods(published, store.path) == [made]
     other = tmp_path / "chips"
     shutil.copytree(published, other)
     next(other.glob("*/s1/*/LabelWater.tif")).touch()
@@ -254,7 +254,7 @@ def test_of_an_incomplete_source_the_rest_is_listed(copy, store, capsys):
     assert main(command) == 1
     assert "has no partner in" in capsys.readouterr().err
     assert main([*command, "--incomplete", "--json"]) == 3
-    told = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(capsys.readouterr().out)["sets"]
     assert (told["name"], told["patches"], len(told["left_out"])) == (C2SMS, 1, 1)
 
 
@@ -319,7 +319,7 @@ def test_splits_and_events_are_found_beside_the_chips(tmp_path):
     source = hand(tmp_path / "v1.1", "Spain_1", "Mekong_2", rows=(ROW, mekong), splits=splits)
     chips = source / "data" / "flood_events" / "HandLabeled"
     for given_path in (chips, source):
-        made = import_floods(given_path, tmp_path / f"store-{given_path.name}")
+        (made,) = import_floods(given_path, tmp_path / f"store-{given_path.name}")
         assert (made.patches, made.left_out) == (2, ())
     data = cubestore.open_store(tmp_path / "store-v1.1").patches(SEN1FLOODS11).open()
     told = {str(data.patch_id[k].item()): data.isel(patch=k) for k in range(2)}
@@ -391,7 +391,7 @@ def test_clays_way_needs_the_granules_names(tmp_path, store):
 @pytest.fixture(scope="module")
 def real(shared_data, tmp_path_factory):
     path = tmp_path_factory.mktemp("real") / "store"
-    made = import_floods(shared_data / "sen1floods11", path, incomplete=True)
+    (made,) = import_floods(shared_data / "sen1floods11", path, incomplete=True)
     return shared_data / "sen1floods11", made, cubestore.open_store(path)
 
 

@@ -11,7 +11,7 @@ from zarr.storage import ZipStore
 
 import cubestore
 from cubestore import norms, quantise
-from cubestore.errors import CubeExistsError, MismatchError
+from cubestore.errors import MismatchError
 from cubestore_pipelines.benchmarks.ssl4eo import Choices, import_ssl4eo
 from cubestore_pipelines.benchmarks.ssl4eo.offset import by_baseline
 from cubestore_pipelines.benchmarks.ssl4eo.published import VOID_IDS
@@ -145,7 +145,8 @@ def test_the_offset_of_v1_1_stays_in_the_numbers_and_is_told(store):
 
 def test_the_offset_is_taken_out_when_that_is_asked_for(v11, store):
     choices = Choices(remove_offset=True, modality=("S2L2A",))
-    name = import_ssl4eo(v11, store.path, choices=choices).name
+    (made,) = import_ssl4eo(v11, store.path, choices=choices)
+    name = made.name
     assert name == "ssl4eo-s12/v1.1-no-offset"
     data = store.patches(name).open(mask_and_scale=False)
     published = chunk_file(v11, "train", "S2L2A", 1).bands.values.astype(int)
@@ -200,7 +201,7 @@ def test_v1_of_a_newer_baseline_is_kept_as_published(tmp_path, raised, excess, t
     for path in (tmp_path / "s2c").rglob("*.tif"):
         with rasterio.open(path, "r+") as file:
             file.write(file.read() + np.uint16(raised))
-    made = import_ssl4eo(tmp_path, tmp_path / "store")
+    (made,) = import_ssl4eo(tmp_path, tmp_path / "store")
     store = cubestore.open_store(tmp_path / "store")
     data = store.patches(made.name).open(mask_and_scale=False)
     assert (data.dn_excess == excess).all()
@@ -209,7 +210,7 @@ def test_v1_of_a_newer_baseline_is_kept_as_published(tmp_path, raised, excess, t
     (first, *_) = acquisitions(tmp_path / "s2c" / "0000005")
     np.testing.assert_array_equal(data.s2c_60m[0, 0, 2], band(first, "B10"))
     if raised:
-        made = import_ssl4eo(tmp_path, store.path, choices=Choices(remove_offset=True))
+        (made,) = import_ssl4eo(tmp_path, store.path, choices=Choices(remove_offset=True))
         less = store.patches(made.name).open(mask_and_scale=False)
         np.testing.assert_array_equal(less.s2c_60m, data.s2c_60m.astype(int) - 1000)
         return
@@ -237,7 +238,8 @@ def original_bytes(image, mean, std):
 
 
 def test_bytes_by_the_deviation_are_the_originals(v1, store):
-    name = import_ssl4eo(v1, store.path, choices=Choices(resample=True, uint8="mean-2std")).name
+    (made,) = import_ssl4eo(v1, store.path, choices=Choices(resample=True, uint8="mean-2std"))
+    name = made.name
     assert name == "ssl4eo-s12/v1-uint8-264"
     data = store.patches(name).open(mask_and_scale=False)
     row = norms.find("ssl4eo-s12-v1", "sentinel-2-l1c")
@@ -265,7 +267,8 @@ def test_bytes_by_the_deviation_are_the_originals(v1, store):
 @pytest.mark.parametrize(("compat", "ending"), [(None, ""), ("wrap", "-wrap")])
 def test_bytes_of_reflectance_are_cut_off_or_wrap(v1, store, compat, ending):
     choices = Choices(modality=("s2a",), uint8="reflectance", compat=compat)
-    name = import_ssl4eo(v1, store.path, choices=choices).name
+    (made,) = import_ssl4eo(v1, store.path, choices=choices)
+    name = made.name
     assert name == f"ssl4eo-s12/v1-uint8-reflectance{ending}"
     numbers = store.patches("ssl4eo-s12/v1").open(mask_and_scale=False).s2a.values
     scaled = numbers / 10000.0 * 255.0
@@ -313,15 +316,15 @@ def test_void_ids_are_left_out_and_told(tmp_path, store):
     (tmp_path / "s1" / "notes").mkdir()
     (tmp_path / "void.csv").write_text("4\n179723\n")
     choices = Choices(void_ids=tmp_path / "void.csv", name="ssl4eo-s12/void")
-    made = import_ssl4eo(tmp_path, store.path, choices=choices)
+    (made,) = import_ssl4eo(tmp_path, store.path, choices=choices)
     assert made.patches == 1
-    assert made.left_out == ("0000004: void", "0124990: void", "notes: no number of a patch")
+    assert made.notes == ("0000004: void", "0124990: void", "notes: no number of a patch")
     (tmp_path / "ids.csv").write_text("4\n\n3\n")
-    made = import_ssl4eo(
+    (made,) = import_ssl4eo(
         tmp_path, store.path, choices=Choices(ids=tmp_path / "ids.csv", name="ssl4eo-s12/ids")
     )
     assert made.patches == 2
-    assert made.left_out == ("notes: no number of a patch",)
+    assert made.notes == ("notes: no number of a patch",)
     assert store.patches("ssl4eo-s12/ids").open().patch_id.values.tolist() == ["0000003", "0000004"]
 
 
@@ -355,7 +358,7 @@ def test_real_patches_are_what_rasterio_reads(shared_data, tmp_path):
     with pytest.raises(DatasetError, match=r"0000200, s2c has 2 acquisitions.*--incomplete"):
         import_ssl4eo(source, store.path)
     assert not store.patch_sets()
-    made = import_ssl4eo(source, store.path, choices=Choices(incomplete=True))
+    (made,) = import_ssl4eo(source, store.path, choices=Choices(incomplete=True))
     data = store.patches(made.name).open(mask_and_scale=False)
     dates = {"time": ("2020-06-04", "2020-08-23"), "time_s2a": ("2020-06-04", "2020-08-13")}
     for name, expected in {**dates, "time_s1": ("2020-06-07", "2020-09-03")}.items():
@@ -384,7 +387,7 @@ def test_real_patches_are_what_rasterio_reads(shared_data, tmp_path):
 def test_real_patches_as_bytes_are_the_originals(shared_data, tmp_path):
     source = shared_data / SAMPLE
     choices = Choices(incomplete=True, resample=True, uint8="mean-2std", modality=("s2c", "s1"))
-    made = import_ssl4eo(source, tmp_path / "store", choices=choices)
+    (made,) = import_ssl4eo(source, tmp_path / "store", choices=choices)
     data = cubestore.open_store(tmp_path / "store").patches(made.name).open()
     row = norms.find("ssl4eo-s12-v1", "sentinel-2-l1c")
     for season, path in enumerate(acquisitions(source / "s2c" / "0000200")):
@@ -557,24 +560,17 @@ def test_choices_that_contradict_each_other_are_refused(v11, store, choices, pro
         import_ssl4eo(v11, store.path, choices=choices)
 
 
-def test_a_set_that_is_there_is_not_written_again(v1, store):
-    with pytest.raises(CubeExistsError, match="is there already"):
-        import_ssl4eo(v1, store.path)
-
-
 def test_the_command_line_imports_verifies_and_streams(v1, tmp_path, capsys):
     store = str(tmp_path / "store")
     asked = ["--modality", "s1", "--modality", "s2a", "--resample", "--json"]
     assert main(["import", "ssl4eo", str(v1), store, *asked]) == 0
-    told = json.loads(capsys.readouterr().out)
+    (told,) = json.loads(capsys.readouterr().out)["sets"]
     assert (told["name"], told["patches"]) == ("ssl4eo-s12/v1-264", 2)
     assert main(["verify", store]) == 0
     capsys.readouterr()
     options = ["--patches", told["name"], "--sensor", "s2a", "--chip-size", "264", "--json"]
     assert main(["batches", store, *options]) == 0
     assert json.loads(capsys.readouterr().out)["chips"] == 8
-    assert main(["import", "ssl4eo", str(v1), store, *asked]) == 1
-    assert "is there already" in capsys.readouterr().err
     assert main(["import", "ssl4eo", str(v1), store, "--uint8", "jpeg"]) == 2
     assert main(["import", "ssl4eo", str(tmp_path / "nowhere"), store]) == 1
     assert "no folder of the data set" in capsys.readouterr().err

@@ -367,5 +367,5 @@ def test_what_is_not_imported_is_told(both, store, tmp_path):
     shutil.copytree(both, folder)
     (folder / "train" / "S2RGB").mkdir()
     choices = Choices(modality=("S1GRD",), name="ssl4eo-s12/radar")
-    made = import_ssl4eo(folder, store.path, choices=choices)
-    assert made.left_out == ("S2L1C: not imported", "S2RGB: not imported")
+    (made,) = import_ssl4eo(folder, store.path, choices=choices)
+    assert made.notes == ("S2L1C: not imported", "S2RGB: not imported")

@@ -34,6 +34,11 @@ class Home:
     chip_size: int
 
     @property
+    def name(self) -> str:
+        """Tile and sensor: ``31UGQ/sentinel-2-l2a``."""
+        return f"{self.cube.tile.id}/{self.cube.sensor.id}"
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of chips."""
         rows, columns = layout.geobox(self.cube.sensor, self.cube.tile).shape

@@ -4,6 +4,7 @@ All files are read twice: first checked, so that a bad row leaves the store as i
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,31 @@ import cubestore
 from cubestore import Embedded, PatchDescription, Store, embeddings
 from cubestore.embeddings import Embedding
 from cubestore.embeddings.definition import Vectors
-from cubestore.errors import CubeExistsError, MismatchError, UnknownPatchSetError
+from cubestore.errors import MismatchError
 from cubestore_pipelines.benchmarks.clay_embeddings.homes import NOWHERE, Home, homes, where
 from cubestore_pipelines.benchmarks.clay_embeddings.published import (
     DIMENSIONS,
     File,
     Rows,
     files,
-    read,
 )
 from cubestore_pipelines.benchmarks.clay_embeddings.squares import GSD
 from cubestore_pipelines.benchmarks.clay_embeddings.survey import Survey
-from cubestore_pipelines.benchmarks.imported import Imported
+from cubestore_pipelines.benchmarks.imported import (
+    Batch,
+    Imported,
+    Planned,
+    Progress,
+    carried_out,
+)
 
 MODEL = "clay-v0.1"
 DATASET = "clay-embeddings"
 SENSORS = "sentinel-2-l2a sentinel-1-rtc cop-dem-glo-30"
 """What a chip of Clay v0 is made of. Source: Clay-foundation/model, docs/clay-v0."""
 
-DIGEST = "source_sha256"
-"""The attribute that tells which files a patch set was made of."""
+VECTOR = DIMENSIONS * 4
+"""Bytes."""
 
 DATES = (
     "time is the day in the column `date`, at midnight: the day of acquisition, by Clay's own"
@@ -42,7 +48,14 @@ DATES = (
 
 
 def import_clay_embeddings(
-    source: str | Path, store: str | Path, *, name: str = "", model: str = MODEL
+    source: str | Path,
+    store: str | Path,
+    *,
+    name: str = "",
+    model: str = MODEL,
+    limit: int | None = None,
+    plan_only: bool = False,
+    progress: Progress | None = None,
 ) -> list[Imported]:
     """Bring Clay's embeddings into a store.
 
@@ -55,37 +68,59 @@ def import_clay_embeddings(
         store: where; made where it is not there.
         name: of the patch set; "": ``clay-embeddings/`` and what the source is called.
         model: the id under which the vectors lie.
+        limit: take the first so many vectors.
+        plan_only: tell what would be written, and write nothing.
+        progress: who is told how the patch set goes on.
+
+    Returns:
+        Each cube's vectors, those of each file by themselves, and the patch set.
 
     Raises:
         DatasetError: a file is not as it was published; names the row. Nothing is taken.
         MismatchError: a cube has other vectors under that model.
-        CubeExistsError: the store has another patch set of that name.
+        CubeExistsError: the set is there, made from other files or with other options.
     """
-    survey = Survey(Store(str(Path(store).absolute())), files(Path(source)))
-    made = cubestore.create_store(store)
+    where_to = Store(str(Path(store).absolute()))
+    survey = Survey(where_to, files(Path(source)), limit)
     embedding = _embedding(model, survey.chip_size)
     set_name = name or f"{DATASET}/{_word(Path(source).absolute())}"
-    there = _existing(made, set_name, survey) if survey.homeless else None
-    filled = [one for file in survey.files for one in _fill(made, file, embedding)]
-    if not survey.homeless:
-        return filled
-    return [*filled, there or _collect(made, set_name, survey, embedding)]
+    sets = [_planned(set_name, survey, embedding)] if survey.homeless else []
+    of_sets = carried_out(sets, store, plan_only=True)  # refused, before a cube is given anything
+    if plan_only:
+        return [*_expected(survey, embedding), *of_sets]
+    made = cubestore.create_store(store)
+    filled = [one for file in survey.files for one in _fill(made, file, survey, embedding)]
+    return [*filled, *carried_out(sets, store, progress=progress)]
 
 
-def _fill(store: Store, file: File, embedding: Embedding) -> Iterator[Imported]:
+def _expected(survey: Survey, embedding: Embedding) -> Iterator[Imported]:
+    """Yield what cubes would be given."""
+    for (_, cube), count in survey.homed.items():
+        yield _imported(f"{cube}/{embedding.variable}", count)
+
+
+def _imported(name: str, count: int) -> Imported:
+    return Imported(name=name, patches=count, bytes=count * VECTOR)
+
+
+def _fill(store: Store, file: File, survey: Survey, embedding: Embedding) -> Iterator[Imported]:
     """Give cubes the vectors of a file that are theirs."""
     cubes = homes(store, file.tile.id, embedding.chip_size)
     grids: dict[tuple[int, int], Vectors] = {}
-    for rows in read(file) if cubes else ():
+    for rows in survey.rows(file) if cubes else ():
         number, slot = where(cubes, rows)
         for key in sorted({*zip(number.tolist(), slot.tolist(), strict=True)} - {NOWHERE}):
             home, mine = cubes[key[0]], rows.only((number == key[0]) & (slot == key[1]))
             grids.setdefault(key, home.grid(DIMENSIONS))[home.place(mine)] = mine.vectors
+    counts: Counter[str] = Counter()
     for (number_of, slot_of), vectors in grids.items():
-        yield _given(cubes[number_of], slot_of, vectors, embedding)
+        _give(cubes[number_of], slot_of, vectors, embedding)
+        counts[cubes[number_of].name] += int((~np.isnan(vectors[..., 0])).sum())
+    for cube, count in counts.items():
+        yield _imported(f"{cube}/{embedding.variable}", count)
 
 
-def _given(home: Home, slot: int, vectors: Vectors, embedding: Embedding) -> Imported:
+def _give(home: Home, slot: int, vectors: Vectors, embedding: Embedding) -> None:
     """Give a slot its vectors, unless it has them."""
     missing = embeddings.missing(home.cube, embedding)
     if slot in missing:
@@ -93,8 +128,6 @@ def _given(home: Home, slot: int, vectors: Vectors, embedding: Embedding) -> Imp
             writer.fill(slot, vectors, commit=missing[slot])
     else:
         _refuse_others(home, slot, vectors, embedding)
-    name = f"{home.cube.tile.id}/{home.cube.sensor.id}/{embedding.variable}"
-    return Imported(name=name, patches=int((~np.isnan(vectors[..., 0])).sum()))
 
 
 def _refuse_others(home: Home, slot: int, vectors: Vectors, embedding: Embedding) -> None:
@@ -107,39 +140,32 @@ def _refuse_others(home: Home, slot: int, vectors: Vectors, embedding: Embedding
         )
 
 
-def _existing(store: Store, name: str, survey: Survey) -> Imported | None:
-    """Return a patch set that was made of the same files, or None."""
-    try:
-        held = store.patches(name).open()
-    except UnknownPatchSetError:
-        return None
-    if held.attrs.get(DIGEST) != survey.digest:
-        raise CubeExistsError(
-            f"{store.path} has a patch set {name} of other files",
-            expected="a name that is free",
-            remedy="choose another with --name",
-        )
-    return Imported(name=name, patches=held.sizes["patch"])
-
-
-def _collect(store: Store, name: str, survey: Survey, embedding: Embedding) -> Imported:
-    """Make a patch set of the rows that belong to no cube."""
+def _planned(name: str, survey: Survey, embedding: Embedding) -> Planned:
+    """Return the patch set of the rows that belong to no cube."""
     description = PatchDescription(
         name=name,
         embeddings=(Embedded(embedding=embedding, sensor=SENSORS, gsd=GSD),),
-        attributes={DIGEST: survey.digest, "comment": DATES},
+        attributes={"comment": DATES},
         title="Clay embeddings v0.1",
         attribution="Clay, a fiscally sponsored project of Radiant Earth",
         license="ODC-By-1.0",
     )
-    with store.create_patches(description) as writer:
-        for file in survey.files:
-            cubes = homes(store, file.tile.id, embedding.chip_size)
-            for rows in read(file):
-                left = rows.only(where(cubes, rows)[0] < 0)
-                if len(left):
-                    writer.append({embedding.variable: left.vectors}, _columns(left))
-    return Imported(name=name, patches=writer.count)
+    return Planned(
+        description=description,
+        patches=survey.homeless,
+        of=survey.homeless + survey.count - survey.part,
+        digest=survey.digest,
+        batches=lambda: _homeless(survey, embedding),
+    )
+
+
+def _homeless(survey: Survey, embedding: Embedding) -> Iterator[Batch]:
+    for file in survey.files:
+        cubes = homes(survey.store, file.tile.id, embedding.chip_size)
+        for rows in survey.rows(file):
+            left = rows.only(where(cubes, rows)[0] < 0)
+            if len(left):
+                yield {embedding.variable: left.vectors}, _columns(left)
 
 
 def _columns(rows: Rows) -> dict[str, Any]:

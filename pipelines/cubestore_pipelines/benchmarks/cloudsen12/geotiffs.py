@@ -66,6 +66,11 @@ class Patches:
         """The folders' own."""
         return [folder.relative_to(self.path).as_posix() for folder in self.folders]
 
+    def files(self) -> Iterator[Path]:
+        """Yield the files that are read."""
+        names = sorted({band.file for band in self.bands.values()})
+        return (folder / name for folder in self.folders for name in names)
+
     def places(self) -> dict[str, Values]:
         """Return where each patch lies: longitude, latitude, crs, transform.
 

@@ -8,14 +8,13 @@ written already from the same files is left as it is, so that an import that sto
 from collections.abc import Sequence
 from pathlib import Path
 
-import cubestore
 from cubestore_pipelines.benchmarks.cloudsen12 import geotiffs, memmaps
 from cubestore_pipelines.benchmarks.cloudsen12.columns import Resplit
 from cubestore_pipelines.benchmarks.cloudsen12.padding import parse
 from cubestore_pipelines.benchmarks.cloudsen12.resplit import Compat
-from cubestore_pipelines.benchmarks.cloudsen12.sets import DATASET, Plan, Progress
+from cubestore_pipelines.benchmarks.cloudsen12.sets import DATASET, planned
 from cubestore_pipelines.benchmarks.cloudsen12.source import Part, Source, folder_split, part_of
-from cubestore_pipelines.benchmarks.imported import Imported
+from cubestore_pipelines.benchmarks.imported import Imported, Progress, carried_out
 from cubestore_pipelines.errors import DatasetError
 
 
@@ -29,6 +28,8 @@ def import_cloudsen12(  # noqa: PLR0913 - a verb's options
     resplit: Sequence[float] | None = None,
     seed: int = 42,
     compat: Compat = "",
+    limit: int | None = None,
+    plan_only: bool = False,
     progress: Progress | None = None,
 ) -> list[Imported]:
     """Write the patch sets of CloudSEN12 that lie in a folder.
@@ -45,18 +46,19 @@ def import_cloudsen12(  # noqa: PLR0913 - a verb's options
             become one set, ``cloudsen12/high-resplit-42``.
         seed: of ``resplit``.
         compat: by-image: draw images, as the data set's card does.
+        limit: take the first so many patches of each set.
+        plan_only: tell what would be written, and write nothing.
         progress: who is told how it goes on.
 
     Raises:
         DatasetError: files that are not as published; no part of their set was written.
         QueryError: a padding or shares that are none.
-        CubeExistsError: a set of that name was written from other files.
+        CubeExistsError: a set is there, made from other files or with other options.
     """
     drawn = Resplit(shares=tuple(resplit), seed=seed, compat=compat) if resplit else None
     found = sources(Path(source), part=part, bands=bands, stated=padding)
-    plans = [Plan.of(name, together, drawn) for name, together in _sets(found, drawn).items()]
-    made = cubestore.create_store(store)
-    return [plan.write(made, progress or (lambda *_: None)) for plan in plans]
+    plans = [planned(name, some, drawn, limit) for name, some in _sets(found, drawn).items()]
+    return carried_out(plans, store, plan_only=plan_only, progress=progress)
 
 
 def sources(

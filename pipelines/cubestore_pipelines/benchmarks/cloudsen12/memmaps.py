@@ -59,7 +59,7 @@ class Folder:
     """The files of one folder that a set takes."""
 
     path: Path
-    files: tuple[Memmap, ...]
+    memmaps: tuple[Memmap, ...]
     rows: list[metadata.Row]
     padding: Padding
     fills: Mapping[Plane, "np.generic | None"]
@@ -80,6 +80,10 @@ class Folder:
         """What patches are called that have no id: by the folder, counted from 0."""
         return [f"{self.name}-{number:05d}" for number in range(len(self.rows))]
 
+    def files(self) -> list[Path]:
+        """Return the files that are read, and the table."""
+        return [*(file.path for file in self.memmaps), self.path / metadata.FILE]
+
     def places(self) -> dict[str, Values]:
         """Return where each patch lies; see `metadata.places`."""
         return metadata.places(self.rows)
@@ -87,11 +91,11 @@ class Folder:
     @property
     def dtypes(self) -> dict[Plane, np.dtype[Any]]:
         """What there is, and as what."""
-        return {file.plane: file.dtype for file in self.files}
+        return {file.plane: file.dtype for file in self.memmaps}
 
     def where(self, variable: str, patch: int) -> str:
         """Return the file and the patch, for people."""
-        file = next(file for file in self.files if file.plane.variable == variable)
+        file = next(file for file in self.memmaps if file.plane.variable == variable)
         return f"{file.path}, patch {patch} ({self.rows[patch]})"
 
     def read(self, first: int, count: int) -> Iterator[tuple[Plane, Values]]:
@@ -100,7 +104,7 @@ class Folder:
         Raises:
             DatasetError: something else than padding outside of an image.
         """
-        for file in self.files:
+        for file in self.memmaps:
             canvases = file.canvases(first, count)
             odd = self.padding.odd(canvases, self.fills[file.plane])
             if odd is not None:
@@ -124,7 +128,7 @@ class Folder:
                     "band": file.plane.band,
                     "around": "" if fill is None else fill.tobytes().hex(),
                 }
-                for file in self.files
+                for file in self.memmaps
                 for fill in [self.fills[file.plane]]
             },
         }
@@ -150,7 +154,7 @@ def open_folder(path: Path, *, bands: Sequence[str] | None, stated: Padding | No
     fills = {file.plane: place.fill(file.canvases(0, 1)) for file in files}
     return Folder(
         path=path,
-        files=files,
+        memmaps=files,
         rows=rows,
         padding=place,
         fills=fills,

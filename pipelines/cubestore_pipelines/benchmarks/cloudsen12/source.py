@@ -47,6 +47,9 @@ class Source(Protocol):
     def ignored(self) -> tuple[str, ...]:
         """Files that the set does not take."""
 
+    def files(self) -> Iterable[Path]:
+        """Return the files that are read."""
+
     def places(self) -> dict[str, Values]:
         """Return longitude, latitude, crs and transform of each patch."""
 

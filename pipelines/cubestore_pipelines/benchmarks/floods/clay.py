@@ -50,6 +50,8 @@ class Way:
         layout: Layout,
         compat: Literal["", "clay"],
         archive: Mapping[str, Any],
+        *,
+        listed: Sequence[Chip],
     ) -> None:
         """Take the chips.
 
@@ -58,11 +60,12 @@ class Way:
             layout: that they are in.
             compat: whose choice of scenes.
             archive: options of :func:`cubestore_pipelines.choices`: the catalogue and its like.
+            listed: all chips of the benchmark; their radar is its list.
 
         Raises:
             DatasetError: the chips do not tell their granules.
         """
-        if any(chip.granules is None for chip in found):
+        if any(chip.granules is None for chip in listed):
             raise DatasetError(
                 f"{layout.name} does not tell from which granules its chips were cut",
                 expected="C2S-MS floods, whose folders are called as products",
@@ -73,10 +76,10 @@ class Way:
         self._granules: dict[str, list[Chip]] = {}
         for chip in found:
             self._granules.setdefault(_named(chip)[0].product, []).append(chip)
-        self._listed = {_named(chip)[1].corrected for chip in found}
+        self._listed = {_named(chip)[1].corrected for chip in listed}
 
-    def description(self, **more: Any) -> PatchDescription:  # noqa: ANN401 - JSON
-        """Return the patch set before its first patch, with more attributes."""
+    def description(self) -> PatchDescription:
+        """Return the patch set before its first patch."""
         known = [cubestore.sensor(name) for name in SUFFIXES]
         return PatchDescription(
             name="c2sms/clay",
@@ -88,7 +91,6 @@ class Way:
             labels=self._layout.labels,
             attribution="; ".join([self._layout.source, *(one.attribution for one in known)]),
             license=self._layout.license,
-            attributes=more,
         )
 
     def patches(self) -> Iterator[Patch | Refusal]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -55,8 +55,8 @@ class Layout:
     source: str
     """The document that defines it."""
 
-    def description(self, **more: Any) -> PatchDescription:  # noqa: ANN401 - JSON
-        """Return the patch set before its first patch, with more attributes."""
+    def description(self) -> PatchDescription:
+        """Return the patch set before its first patch."""
         return PatchDescription(
             name=self.name,
             title=self.title,
@@ -64,7 +64,6 @@ class Layout:
             labels=self.labels,
             attribution=f"{self.source}; contains modified Copernicus Sentinel data",
             license=self.license,
-            attributes=more,
         )
 
     @property

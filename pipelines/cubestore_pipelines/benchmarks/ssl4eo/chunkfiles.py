@@ -7,6 +7,7 @@ hold them: 64 patches of all sensors are 1 GB.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ class ChunkFiles:
             DatasetError: a file that a sensor lacks, or that is not as it was published.
         """
         self.source, self.modalities = source, modalities
-        self.files = [(split, n) for split in SPLITS for n in self._names(split)]
-        if not self.files:
+        self.names = [(split, n) for split in SPLITS for n in self._names(split)]
+        if not self.names:
             raise DatasetError(
                 f"{source} has no {ENDING} of {', '.join(m.name for m in modalities)}",
                 expected="train/S2L1C/ssl4eos12_train_seasonal_data_000001.zarr.zip, and so on",
@@ -53,8 +54,8 @@ class ChunkFiles:
             )
         others = sorted({p.name for split in SPLITS for p in (source / split).glob("*/")})
         mine = {m.name for m in modalities}
-        self.left_out = tuple(f"{name}: not imported" for name in others if name not in mine)
-        self.count = sum(self._looked_at(split, name) for split, name in self.files)
+        self.not_part = tuple(f"{name}: not imported" for name in others if name not in mine)
+        self.count = sum(self._looked_at(split, name) for split, name in self.names)
 
     def _names(self, split: str) -> list[str]:
         """Return the files of a split, refused where sensors have different ones."""
@@ -83,13 +84,22 @@ class ChunkFiles:
             raise _unlike(f"{split}/*/{name}", f"{sorted(counts)} patches")
         return counts.pop()
 
-    def patches(self) -> Iterator[Patch]:
-        """Yield the patches.
+    def files(self, count: int) -> Iterator[Path]:
+        """Yield all files, whichever of them the first patches are in."""
+        del count
+        for split, name in self.names:
+            yield from (self.source / split / m.name / name for m in self.modalities)
+
+    def patches(self, count: int) -> Iterator[Patch]:
+        """Yield the first patches.
 
         Raises:
             DatasetError: a file that is broken, or whose rows are of several patches.
         """
-        for split, name in self.files:
+        yield from islice(self._all(), count)
+
+    def _all(self) -> Iterator[Patch]:
+        for split, name in self.names:
             yield from self._of_file(split, name)
 
     def _of_file(self, split: str, name: str) -> Iterator[Patch]:

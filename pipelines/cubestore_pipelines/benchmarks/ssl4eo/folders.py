@@ -51,18 +51,23 @@ class Folders:
         """
         self.source, self.modalities, self.incomplete = source, modalities, choices.incomplete
         folders = {m.name: _names(source / m.name) for m in modalities}
-        self.ids, self.left_out = chosen(folders, choices)
+        self.ids, self.not_part = chosen(folders, choices)
         self.count = len(self.ids)
 
-    def patches(self) -> Iterator[Patch]:
-        """Yield the patches, some of them read ahead.
+    def files(self, count: int) -> Iterator[Path]:
+        """Yield the folders of the first patches: the files in them are too many to look at."""
+        for patch_id in self.ids[:count]:
+            yield from (self.source / modality.name / patch_id for modality in self.modalities)
+
+    def patches(self, count: int) -> Iterator[Patch]:
+        """Yield the first patches, some of them read ahead.
 
         Raises:
             DatasetError: a patch that is not as it was published; names file and patch.
         """
         with ThreadPoolExecutor(WORKERS) as threads:
-            for first in range(0, self.count, AHEAD):
-                yield from threads.map(self.read, self.ids[first : first + AHEAD])
+            for start in range(0, count, AHEAD):
+                yield from threads.map(self.read, self.ids[start : min(start + AHEAD, count)])
 
     def read(self, patch_id: str) -> Patch:
         """Return a patch.

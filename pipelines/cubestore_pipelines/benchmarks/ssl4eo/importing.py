@@ -1,12 +1,20 @@
 """From the published files to a patch set."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import cubestore
 from cubestore.patches import PatchDescription
-from cubestore_pipelines.benchmarks.imported import Imported
+from cubestore_pipelines.benchmarks.imported import (
+    Batch,
+    Imported,
+    Planned,
+    Progress,
+    carried_out,
+    fingerprint,
+    first,
+)
 from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices
 from cubestore_pipelines.benchmarks.ssl4eo.chunkfiles import ChunkFiles
 from cubestore_pipelines.benchmarks.ssl4eo.folders import Folders
@@ -28,48 +36,52 @@ from cubestore_pipelines.errors import DatasetError
 BATCH = 8
 """Patches that are stacked at once: a patch of v1.1 has 15 MB."""
 
-Watch = Callable[[int, int], None]
-"""Told after every batch how many patches are done, and of how many."""
-
 
 def import_ssl4eo(
     source: str | Path,
     store: str | Path,
     *,
     choices: Choices | None = None,
-    watch: Watch | None = None,
-) -> Imported:
+    limit: int | None = None,
+    plan_only: bool = False,
+    progress: Progress | None = None,
+) -> list[Imported]:
     """Bring SSL4EO-S12 into a store as one patch set, its seasons in the order of time.
 
     Args:
         source: v1: the folder of s1, s2a, s2c; v1.1: that of train and val.
         store: path of the store; made where there is none.
         choices: what of it, and how.
-        watch: told how it goes on.
+        limit: take the first so many patches.
+        plan_only: tell what would be written, and write nothing.
+        progress: who is told how it goes on.
 
     Returns:
-        The set, and what was left out.
+        The set, and what is no part of it.
 
     Raises:
         DatasetError: a file that is not as it was published; the store stays as it was.
         MismatchError: choices that contradict each other.
-        CubeExistsError: the set is there already.
+        CubeExistsError: the set is there, made from other files or with other options.
     """
     choices, source = choices or Choices(), Path(source)
     modalities = _modalities(source, choices)
     variables = parts(modalities, choices)
-    description = describe(variables, choices)
     found = (
         Folders(source, modalities, choices)
         if modalities[0].version == "v1"
         else _chunk_files(source, modalities, choices)
     )
-    with cubestore.create_store(store).create_patches(description) as writer:
-        for some in _batches(found.patches()):
-            writer.append(*stacked(some, variables))
-            if watch:
-                watch(writer.count, found.count)
-    return Imported(name=description.name, patches=found.count, left_out=found.left_out)
+    taken = first(found.count, limit)
+    planned = Planned(
+        description=describe(variables, choices),
+        patches=taken,
+        of=found.count,
+        digest=_digest(source, found, taken, choices),
+        batches=lambda: _batches(found.patches(taken), variables),
+        notes=found.not_part,
+    )
+    return carried_out([planned], store, plan_only=plan_only, progress=progress)
 
 
 def describe(variables: tuple[Part, ...], choices: Choices) -> PatchDescription:
@@ -143,6 +155,12 @@ def _chunk_files(source: Path, modalities: tuple[Modality, ...], choices: Choice
     return ChunkFiles(source, modalities)
 
 
-def _batches(patches: Iterator[Patch]) -> Iterator[list[Patch]]:
+def _batches(patches: Iterator[Patch], variables: tuple[Part, ...]) -> Iterator[Batch]:
     while some := list(islice(patches, BATCH)):
-        yield some
+        yield stacked(some, variables)
+
+
+def _digest(source: Path, found: Folders | ChunkFiles, taken: int, choices: Choices) -> str:
+    """Return what tells files and options from any others: lists of ids are in what was found."""
+    how = replace(choices, ids=None, void_ids=None, name="")
+    return fingerprint(source, found.files(taken), how, taken)

@@ -1,11 +1,13 @@
 """The verb ``import clay-embeddings``."""
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
-from cubestore_pipelines.cli.output import Json, show_json, show_table
-from cubestore_pipelines.cli.status import DONE
+from cubestore_pipelines.cli.importing.telling import show, watched
+from cubestore_pipelines.cli.output import Json
 
 
 def clay_embeddings(
@@ -15,6 +17,8 @@ def clay_embeddings(
     *,
     name: str = "",
     model: str = "clay-v0.1",
+    limit: int | None = None,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Bring Clay's embeddings, GeoParquet v0.1, into a store.
@@ -30,11 +34,18 @@ def clay_embeddings(
         store: path of the store; made where it is not there.
         name: DATASET/PART, of the patch set; by default clay-embeddings/ and the source's name.
         model: the id under which the vectors lie.
+        limit: take the first so many vectors.
+        plan_only: tell what would be written, and write nothing.
         json: print one JSON object.
     """
-    done = import_clay_embeddings(source, store, name=name, model=model)
-    if json:
-        show_json({"store": str(store), "made": [asdict(one) for one in done]})
-    else:
-        show_table(("made", "vectors"), [[one.name, one.patches] for one in done])
-    return DONE
+    with watched() as progress:
+        done = import_clay_embeddings(
+            source,
+            store,
+            name=name,
+            model=model,
+            limit=limit,
+            plan_only=plan_only,
+            progress=progress,
+        )
+    return show(store, done, json=json)

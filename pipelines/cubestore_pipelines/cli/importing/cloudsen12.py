@@ -1,14 +1,15 @@
 """The verbs ``import cloudsen12`` and ``export cloudsen12``."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from cubestore_pipelines.benchmarks import cloudsen12 as data_set
 from cubestore_pipelines.benchmarks.cloudsen12.resplit import parse
 from cubestore_pipelines.cli.building import Words
-from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
-from cubestore_pipelines.cli.status import DONE
+from cubestore_pipelines.cli.importing.telling import show, watched
+from cubestore_pipelines.cli.output import Json, show_json, show_table
 
 
 def cloudsen12(  # noqa: PLR0913 - a verb's options
@@ -22,6 +23,8 @@ def cloudsen12(  # noqa: PLR0913 - a verb's options
     resplit: str = "",
     seed: int = 42,
     compat: Literal["by-image"] | None = None,
+    limit: int | None = None,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Bring CloudSEN12 into a store: its memmaps, or a folder of GeoTIFFs a patch.
@@ -43,34 +46,25 @@ def cloudsen12(  # noqa: PLR0913 - a verb's options
             regions of interest, into one set cloudsen12/high-resplit-SEED.
         seed: of the new splits.
         compat: by-image: draw images instead of regions, as the data set's card does.
+        limit: take the first so many patches of each set.
+        plan_only: tell what would be written, and write nothing.
         json: print one JSON object.
     """
-    console = plain_console(stderr=True)
-    done = data_set.import_cloudsen12(
-        source,
-        store,
-        part=part,
-        bands=bands or None,
-        padding=padding,
-        resplit=parse(resplit) if resplit else None,
-        seed=seed,
-        compat=compat or "",
-        progress=lambda name, taken, total: (
-            console.print(
-                f"{name}: {taken} of {total} patches", end="\n" if taken == total else "\r"
-            )
-            if console.is_terminal or taken == total
-            else None
-        ),
-    )
-    for one in done:
-        for text in one.left_out:
-            console.print(f"left out: {text}")
-    if json:
-        show_json({"store": str(store), "sets": [asdict(one) for one in done]})
-    else:
-        show_table(("patch_set", "patches"), [[one.name, one.patches] for one in done])
-    return DONE
+    with watched() as progress:
+        done = data_set.import_cloudsen12(
+            source,
+            store,
+            part=part,
+            bands=bands or None,
+            padding=padding,
+            resplit=parse(resplit) if resplit else None,
+            seed=seed,
+            compat=compat or "",
+            limit=limit,
+            plan_only=plan_only,
+            progress=progress,
+        )
+    return show(store, done, json=json)
 
 
 def export_cloudsen12(

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from cubestore_pipelines.benchmarks.floods import import_floods
 from cubestore_pipelines.cli.building import Words
-from cubestore_pipelines.cli.output import Json, plain_console, show_facts, show_json
-from cubestore_pipelines.cli.status import DONE, IN_PART
+from cubestore_pipelines.cli.importing.telling import show, watched
+from cubestore_pipelines.cli.output import Json
 
 
 def floods(  # noqa: PLR0913 - the options of a search
@@ -27,6 +27,8 @@ def floods(  # noqa: PLR0913 - the options of a search
     resampling: str = "",
     allow: Words = (),
     timeout: float = 30.0,
+    limit: int | None = None,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Bring chips of floods into a store, or what a catalogue has on their ground, Clay's way.
@@ -48,28 +50,27 @@ def floods(  # noqa: PLR0913 - the options of a search
         resampling: of pixels that are not the chip's own: nearest, bilinear or cubic.
         allow: hosts and folders, not public, that items of a remote catalogue may point to.
         timeout: seconds that a server may take to answer.
+        limit: take the first so many chips.
+        plan_only: tell what would be written, and write nothing; nothing is searched.
         json: print one JSON object.
     """
-    made = import_floods(
-        source,
-        store,
-        layout=layout or "",
-        incomplete=incomplete,
-        compat=compat or "",
-        catalog=catalog,
-        profile=profile,
-        collection=collection,
-        skip_item=skip_item,
-        dn_offset=dn_offset,
-        resampling=resampling,
-        allow=allow,
-        timeout=timeout,
-    )
-    facts = {"store": str(store), "name": made.name, "patches": made.patches}
-    if json:
-        show_json({**facts, "left_out": list(made.left_out)})
-    else:
-        show_facts({**facts, "left_out": len(made.left_out)})
-    for reason in made.left_out:
-        plain_console(stderr=True).print(f"cubestore: left out {reason}")
-    return IN_PART if made.left_out else DONE
+    with watched() as progress:
+        done = import_floods(
+            source,
+            store,
+            layout=layout or "",
+            incomplete=incomplete,
+            compat=compat or "",
+            limit=limit,
+            plan_only=plan_only,
+            progress=progress,
+            catalog=catalog,
+            profile=profile,
+            collection=collection,
+            skip_item=skip_item,
+            dn_offset=dn_offset,
+            resampling=resampling,
+            allow=allow,
+            timeout=timeout,
+        )
+    return show(store, done, json=json)

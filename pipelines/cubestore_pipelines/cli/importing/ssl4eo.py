@@ -1,18 +1,14 @@
 """The verb ``import ssl4eo``: SSL4EO-S12's files -> a patch set."""
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.progress import Progress
 
 from cubestore_pipelines.benchmarks.ssl4eo.choices import Choices
-from cubestore_pipelines.benchmarks.ssl4eo.importing import Watch, import_ssl4eo
-from cubestore_pipelines.cli.output import Json, plain_console, show_facts, show_json
-from cubestore_pipelines.cli.status import DONE
+from cubestore_pipelines.benchmarks.ssl4eo.importing import import_ssl4eo
+from cubestore_pipelines.cli.importing.telling import show, watched
+from cubestore_pipelines.cli.output import Json
 
 
 def ssl4eo(
@@ -21,6 +17,8 @@ def ssl4eo(
     /,
     *,
     choices: Annotated[Choices | None, Parameter(name="*", negative=())] = None,
+    limit: int | None = None,
+    plan_only: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Bring SSL4EO-S12 into a store as one patch set: four seasons of every patch, all sensors.
@@ -33,27 +31,12 @@ def ssl4eo(
         source: the folder that has s1, s2a and s2c in it; or train and val.
         store: path of the store; made where there is none.
         choices: what of it, and how.
+        limit: take the first so many patches.
+        plan_only: tell what would be written, and write nothing.
         json: print one JSON object.
     """
-    with _watched() as watch:
-        made = import_ssl4eo(source, store, choices=choices, watch=watch)
-    facts = {"store": str(store), **asdict(made), "left_out": list(made.left_out)}
-    if json:
-        show_json(facts)
-    else:
-        show_facts({**facts, "left_out": len(made.left_out)})
-    for one in made.left_out:
-        plain_console(stderr=True).print(f"left out: {one}")
-    return DONE
-
-
-@contextlib.contextmanager
-def _watched() -> Iterator[Watch | None]:
-    """Show a bar on a terminal."""
-    console = plain_console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console) as progress:
-        task = progress.add_task("patches", total=None)
-        yield lambda done, of: progress.update(task, completed=done, total=of)
+    with watched() as progress:
+        done = import_ssl4eo(
+            source, store, choices=choices, limit=limit, plan_only=plan_only, progress=progress
+        )
+    return show(store, done, json=json)
