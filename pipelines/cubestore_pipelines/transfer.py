@@ -166,7 +166,9 @@ class RemoteFile:
             raise AssetError(
                 f"{self.url} is not given: {error}",
                 expected="a server that accepts the address as it is signed",
-                remedy="check the provider's keys in the environment, and this machine's clock",
+                remedy="check the provider's keys in the environment, and this machine's clock"
+                if signed != self.url
+                else "it is not signed: tell with `sign` in a --profile how it is to be",
             ) from None
 
     def _checked(self, answer: Answer) -> Answer:

@@ -36,6 +36,16 @@ def scheduler():
 
 
 @pytest.fixture(scope="module")
+def workers(server):
+    """Two workers of a module that serves an archive; they know where its tokens come from."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        with cluster.client(None, 2) as client:
+            yield client.scheduler_info()["address"]
+
+
+@pytest.fixture(scope="module")
 def new_store(scheduler, tmp_path_factory):
     """Return stores, each in a folder of its own."""
     return lambda: Store(tmp_path_factory.mktemp("store") / "store", scheduler)

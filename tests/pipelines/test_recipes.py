@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cubestore
-from cubestore_pipelines import cluster, search
+from cubestore_pipelines import search
 from cubestore_pipelines.choices import choices
 from cubestore_pipelines.errors import PlanError, RecipeError
 from cubestore_pipelines.recipes.recipe import filled, recipe, recipes
@@ -218,16 +218,6 @@ def archive(tmp_path_factory):
 def server(archive):
     with serving(archive) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def workers(server):
-    """Two workers that all runs share; they know where the archive's tokens come from."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment.items():
-            patch.setenv(name, value)
-        with cluster.client(None, 2) as client:
-            yield client.scheduler_info()["address"]
 
 
 @pytest.fixture(scope="module")

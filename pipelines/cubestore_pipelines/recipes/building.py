@@ -71,9 +71,9 @@ def _refuse_two_places(tiles: Sequence[str], where: Mapping[str, Any]) -> None:
 def searched(setting: Setting, catalog: str) -> dict[str, str]:
     """Return where a build searches: as its recipe has it, or where the run is told to.
 
-    What an earlier step has found is searched as it is.
+    What an earlier step has found, or lies in the user's folder, is searched as it is.
     """
-    if Path(catalog).is_file():
+    if Path(catalog).exists():
         return {"catalog": catalog}
     address = setting.catalogs.get(catalog) or setting.catalogs.get("", "")
     if address.endswith((".yaml", ".yml")):

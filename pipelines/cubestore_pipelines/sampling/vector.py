@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 FLATGEOBUF, PARQUET = (".fgb",), (".parquet", ".geoparquet")
 """Endings of what is written."""
 
+IN_ORDER = {"SPATIAL_INDEX": "NO"}
+"""An index would sort the rows, and the first of a sample are to be the first that were drawn."""
+
 
 def check(path: Path, *others: str) -> None:
     """Refuse a file's name that does not say what is to be written.
@@ -47,7 +50,7 @@ def write(table: "GeoDataFrame", path: Path) -> None:
             if path.suffix in PARQUET:
                 table.to_parquet(aside)
             else:
-                table.to_file(aside, driver="FlatGeobuf", layer=path.stem)
+                table.to_file(aside, driver="FlatGeobuf", layer=path.stem, **IN_ORDER)
             aside.replace(path)
         except RuntimeError as error:  # pyogrio's of a folder that is not there, or not ours
             raise OSError(0, str(error), str(path)) from error

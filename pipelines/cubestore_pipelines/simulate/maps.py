@@ -48,6 +48,9 @@ PALETTE = MappingProxyType(
 PIXELS, DEGREES = 36_000, 3
 """Pixels along a tile of WorldCover, and the degrees that it spans."""
 
+_BLOCK, _OVERVIEWS = 1024, (2, 4, 8, 16)
+"""Of a published sheet, which has two more overviews."""
+
 _QUALITY_PIXELS = 6_000
 _QUALITY = (12, 30, 40)
 """Of every pixel: radar images, optical images, percent of those that were useless."""
@@ -162,7 +165,17 @@ class CoverTile(published.Collected):
             for key in ("map", "input_quality")
         }
         values = self.pixels(self.patch.part)["land_cover"]
-        rasters.write(paths["map"], values, self.patch, nodata=0, predictor=1, colours=PALETTE)
+        rasters.write(
+            paths["map"],
+            values,
+            self.patch,
+            nodata=0,
+            colours=PALETTE,
+            overviews=_OVERVIEWS,
+            predictor=1,
+            blockxsize=_BLOCK,
+            blockysize=_BLOCK,
+        )
         quality = rasters.square(self._whole(_QUALITY_PIXELS), self.shown)
         counts = np.broadcast_to(
             np.array(_QUALITY, "int16")[:, None, None], (3, *quality.part.shape)

@@ -15,6 +15,7 @@ import pyproj
 import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from cubestore_pipelines.simulate.plane import crs_of, part
@@ -116,6 +117,7 @@ def write(
     nodata: float | None = None,
     colours: Mapping[int, tuple[int, ...]] | None = None,
     tags: Mapping[str, str] | None = None,
+    overviews: Sequence[int] = (),
     **profile: Any,  # noqa: ANN401 - creation options of GDAL's
 ) -> None:
     """Write a file that is there whole or not at all.
@@ -127,6 +129,7 @@ def write(
         nodata: the value declared, and read where nothing is written.
         colours: of a palette.
         tags: of the file.
+        overviews: factors of those that are written too: of so many pixels one.
         **profile: what differs from tiles of 512 pixels, deflated.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +144,15 @@ def write(
         if tags:
             file.update_tags(**tags)
         file.write(values, window=Window.from_slices(*patch.window))
+    if overviews:
+        _add_overviews(unfinished, overviews)
     unfinished.replace(path)
+
+
+def _add_overviews(path: Path, factors: Sequence[int]) -> None:
+    """Write overviews; what was not written is not in them either."""
+    with rasterio.Env(SPARSE_OK_OVERVIEW=True), rasterio.open(path, "r+") as file:
+        file.build_overviews(factors, Resampling.nearest)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import shapely
 
 from cubestore_pipelines.cli import main
 from cubestore_pipelines.errors import DatasetError, NothingFoundError
-from cubestore_pipelines.sampling import naip
+from cubestore_pipelines.sampling import naip, vector
 from cubestore_pipelines.simulate.archive import make_archive
 from cubestore_pipelines.simulate.naip import Quad
 from cubestore_pipelines.simulate.plans import PLAINS, tiny_everything_plan
@@ -51,6 +51,15 @@ def abroad(found):
         (-72, 30, -66, 39),
     ]
     return found[found.within(shapely.union_all([shapely.box(*one) for one in others]))]
+
+
+@pytest.mark.parametrize("ending", ["fgb", "parquet"])
+def test_a_file_has_the_places_in_the_order_of_drawing(tmp_path, ending):
+    drawn = naip(points=20)
+    vector.write(drawn, tmp_path / f"places.{ending}")
+    read = vector.read(tmp_path / f"places.{ending}")
+    assert read["name"].tolist() == drawn["name"].tolist()
+    assert read.geometry.geom_equals_exact(drawn.geometry, 1e-9).all()
 
 
 def test_random_points_are_uniform_on_the_ground(state):
