@@ -130,9 +130,12 @@ class Planned:
         return self.told(writer.count, refused)
 
     def _marked(self) -> PatchDescription:
-        part = f"the first {self.patches} of {self.of} patches"
-        more = {DIGEST: self.digest, **({PART: part} if self.patches < self.of else {})}
-        return replace(self.description, attributes={**self.description.attributes, **more})
+        """Return the description with what tells the set from others, and from the whole."""
+        about, title = {**self.description.attributes, DIGEST: self.digest}, self.description.title
+        if self.patches < self.of:
+            about[PART] = f"the first {self.patches} of {self.of} patches"
+            title = f"{title}, {about[PART]}"
+        return replace(self.description, attributes=about, title=title)
 
 
 def carried_out(

@@ -18,6 +18,7 @@ from cubestore_pipelines.errors import NothingFoundError, PlanError
 from cubestore_pipelines.failures import Refusal
 from cubestore_pipelines.plan import CubePlan, Plan
 from cubestore_pipelines.plan import plan as make_plan
+from cubestore_pipelines.providers import profile
 from cubestore_pipelines.recipes.steps import Result, Setting
 
 
@@ -79,6 +80,12 @@ def searched(setting: Setting, catalog: str) -> dict[str, str]:
     if address.endswith((".yaml", ".yml")):
         return {"catalog": "", "profile": address}
     return {"catalog": address or catalog}
+
+
+def address(setting: Setting, catalog: str) -> str:
+    """Return where a sample is drawn from: the same, as an address alone."""
+    told = searched(setting, catalog)
+    return told["catalog"] or profile(told["profile"]).url
 
 
 def _reduced(made: Plan, limit: int | None) -> Plan:

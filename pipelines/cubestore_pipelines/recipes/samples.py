@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cubestore.disk import replace, writable
 from cubestore_pipelines.choices import File, Words, words
-from cubestore_pipelines.recipes.building import searched
+from cubestore_pipelines.recipes.building import address
 from cubestore_pipelines.recipes.steps import Result, Setting
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def landcover(
     from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
     box = None if bbox is None else (bbox[0], bbox[1], bbox[2], bbox[3])
-    place = searched(setting, worldcover)["catalog"]
+    place = address(setting, worldcover)
     done = sampling.landcover(place, output, tile=words(tile), bbox=box)
     return Result(facts={"tiles": done.tiles, "empty": done.empty}, failed=len(done.failures))
 
@@ -105,7 +105,7 @@ def linz(
     """Draw LINZ's scenes: their outlines, or the list of them where the file ends in .json."""
     from cubestore_pipelines import sampling  # noqa: PLC0415 - a second to load
 
-    drawn = sampling.linz(searched(setting, catalog)["catalog"], surveys=surveys, seed=seed)
+    drawn = sampling.linz(address(setting, catalog), surveys=surveys, seed=seed)
     if output.suffix == ITEMS:
         with writable(output):
             replace(output, dumps(drawn.collection()).encode())

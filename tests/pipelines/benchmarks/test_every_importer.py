@@ -114,4 +114,20 @@ def test_every_verb_prints_the_same(every, tmp_path, capsys):
     (one,) = told["sets"]
     assert one.keys() == {"name", "patches", "bytes", "left_out", "notes"}
     assert [one["name"], str(one["patches"])] == printed[4:6]
-    assert not any(report.damaged for report in cubestore.open_store(told["store"]).verify())
+    assert main(["verify", told["store"]]) == 0
+    assert "cubes and patch sets: 1, " in capsys.readouterr().err
+
+
+def test_info_tells_of_a_set_that_it_is_a_part(every, tmp_path, capsys):
+    _, _, imported = every
+    store = tmp_path / "store"
+    (one,) = imported(store, limit=1)
+    assert main(["info", str(store)]) == 0
+    assert capsys.readouterr().out.split()[:7:5] == ["name", one.name]
+    assert main(["info", str(store), one.name]) == 0
+    assert ", the first 1 of " in capsys.readouterr().out
+    assert main(["info", str(store), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["patch_sets"]
+    assert (told["name"], told["patches"]) == (one.name, 1)
+    assert main(["info", str(store), "no/such"]) == 1
+    assert "'no/such' is no tile id" in capsys.readouterr().err
