@@ -18,7 +18,8 @@ is a new slot that supersedes the old. Every byte is vouched for by a commit rec
 Sensors stand in ``sensors/``, a module per instrument; tiles in ``grids/``; bytes in ``layout``
 and ``encoding``; the protocol in ``commit``. Several sensors come onto one grid in ``align``, and
 reflectance is adjusted in ``adjust``, both when it is read. Vectors that a model made of chips lie
-in the cubes (``embeddings``); data sets that come as patches lie beside them (``patches``).
+in the cubes (``embeddings``), and chips that look alike are found by them (``similarity``); data
+sets that come as patches lie beside the cubes (``patches``).
 """
 
 from cubestore import adjust, align, embeddings, splits
@@ -30,6 +31,7 @@ from cubestore.grids import Tile, tile
 from cubestore.index import Indexed, chips, index_store
 from cubestore.patches import Embedded, PatchDescription, PatchSet, PatchWriter, Pixels
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
+from cubestore.similarity import index_embeddings, nearest, neighbours
 from cubestore.slot import Slot
 from cubestore.staging import Staging
 from cubestore.stats import Statistics, norms, stats
@@ -66,7 +68,10 @@ __all__ = [
     "chips",
     "create_store",
     "embeddings",
+    "index_embeddings",
     "index_store",
+    "nearest",
+    "neighbours",
     "norms",
     "open_store",
     "open_tile",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cubestore import reader
 from cubestore.encoding import Array
 
 
@@ -22,16 +23,18 @@ def commits_of(runs: Sequence[Sequence[int]]) -> dict[int, int]:
     return {slot: commit for first, end, commit in runs for slot in range(first, end)}
 
 
-def block_of(group: Path, array: Array, index: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
-    """Return a block as it is stored; None where nothing is."""
+def block_of(
+    group: Path | str, array: Array, index: tuple[int, ...]
+) -> np.ndarray[Any, Any] | None:
+    """Return a block as it is stored, at a path or an address; None where nothing is."""
     key = array.key(index)
     try:
-        return array.decode_chunk((group / key).read_bytes(), key)
+        return array.decode_chunk(reader.read(f"{group}/{key}"), key)
     except FileNotFoundError:
         return None
 
 
-def whole_slot(group: Path, array: Array, slot: int) -> np.ndarray[Any, Any]:
+def whole_slot(group: Path | str, array: Array, slot: int) -> np.ndarray[Any, Any]:
     """Return all that is stored of a slot, without time."""
     values = np.full(array.shape[1:], array.fill, array.numpy_dtype)
     for place in np.ndindex(array.blocks()[1:]):

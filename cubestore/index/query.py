@@ -82,8 +82,8 @@ def scan(  # noqa: PLR0913 - a question has many parts, each by keyword
     parts = _conditions(datetime, max_cloud, max_nodata, split, where)
     names = files(opened, sensor=sensor, tile=tile, chip_size=chip_size)
     if bbox is not None:
-        names = [name for name in names if meets_tile(name, _box(bbox))]
-        parts.append(_meets(*_box(bbox), crossing=any(map(crosses, names))))
+        names = [name for name in names if meets_tile(name, box_of(bbox))]
+        parts.append(_meets(*box_of(bbox), crossing=any(map(crosses, names))))
     wanted = list(SCHEMA.names) if columns is None else _known(columns)
     if not names:
         return SCHEMA.empty_table().select(wanted)
@@ -213,7 +213,7 @@ def _below(name: str, limit: float) -> ds.Expression:
     return ds.field(name) <= pa.scalar(limit, pa.float32())
 
 
-def _box(bbox: Box) -> tuple[float, float, float, float]:
+def box_of(bbox: Box) -> tuple[float, float, float, float]:
     """Return the four numbers of a box.
 
     Raises:

@@ -1,0 +1,230 @@
+"""The chips that are most like one, by a model's embeddings.
+
+    cubestore.nearest("STORE", model="rcf", at=(2.35, 48.85), k=10)
+
+Distances are exact: candidates are chosen by signs, and measured. Where many questions are asked,
+`neighbours` opens the vectors once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cubestore.embeddings.definition import Embedding
+from cubestore.errors import MismatchError, QueryError
+from cubestore.index.selection import Box, Words, words_of
+from cubestore.similarity import filters
+from cubestore.similarity.question import Chip, Point, chip_at, chip_called, covers, named
+from cubestore.similarity.search import METRICS, Asked, Block, Found, Metric, search
+from cubestore.similarity.sources import (
+    Place,
+    Source,
+    cubes_with,
+    of_one_model,
+    opened,
+    refuse_other_sets,
+)
+from cubestore.similarity.vectors import Part, Vectors, vectors_of
+from cubestore.store import Store
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def nearest(store: Place, *, model: str = "", **question: Any) -> "gpd.GeoDataFrame":  # noqa: ANN401 - those of Neighbours.nearest
+    """Return the chips that are most like one, the most alike first.
+
+    Args:
+        store: a store, or the path or address of one.
+        model: whose embeddings; may be left out where the store has one model's.
+        question: see :meth:`Neighbours.nearest`: ``at`` or ``chip``, ``k``, filters …
+
+    Returns:
+        Columns ``chipid``, ``distance``, ``time`` and ``geometry``.
+
+    Raises:
+        QueryError: a question that cannot be understood, or no chip to ask with.
+        MismatchError: no embeddings of that model, sensor and tile, or sets that differ.
+    """
+    return neighbours(store, model=model).nearest(**question)
+
+
+def neighbours(store: Place, *, model: str = "") -> "Neighbours":
+    """Open the embeddings of a model, to ask many questions.
+
+    What is committed meanwhile is not seen: open them again.
+
+    Raises:
+        MismatchError: the store has no embeddings of that model.
+        QueryError: it has those of several, and none is named.
+    """
+    there = opened(store)
+    found = cubes_with(there, model=model)
+    of_one_model(found)
+    return Neighbours(there, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The embeddings of one model, opened cube by cube when they are looked at."""
+
+    store: Store
+    sources: Sequence[Source]
+    """The cubes that have them, each with what they are."""
+
+    _opened: dict[str, Vectors] = field(default_factory=dict)
+
+    def nearest(  # noqa: PLR0913 - a question has many parts, each by keyword
+        self,
+        *,
+        at: Point | None = None,
+        time: str = "",
+        chip: str = "",
+        vector: npt.ArrayLike | None = None,
+        k: int = 10,
+        metric: Metric = "cosine",
+        exact: bool = False,
+        candidates: int | None = None,
+        threads: int = 0,
+        sensor: Words | None = None,
+        tile: Words | None = None,
+        bbox: Box | None = None,
+        datetime: str = "",
+        **more: Any,  # noqa: ANN401 - words for the chip index
+    ) -> "gpd.GeoDataFrame":
+        """Return the chips that are most like one, the most alike first.
+
+        Args:
+            at: longitude and latitude: the chip there is asked with, the latest of it.
+            time: with ``at``: a year, month, day or moment, UTC, from which that is to be.
+            chip: instead of ``at``: the name of a chip.
+            vector: instead of ``at``: a vector of the model.
+            k: how many. The chip that is asked with is one of them, at distance 0.
+            metric: ``cosine``, 1 - cos of the angle; or ``l2``, the Euclidean distance.
+            exact: measure all vectors; else those whose signs say that they are near.
+            candidates: how many are measured then; None: 500, or 20 for each of ``k``.
+            threads: as many as there are processors, where 0.
+            sensor: find chips of these alone; this and what follows as in `cubestore.chips`.
+            tile: of these tiles.
+            bbox: whose bounding boxes meet this: west, south, east, north.
+            datetime: taken then: ``A/B``.
+            more: ``max_cloud``, ``max_nodata``, ``split``, ``where``: these need the chip index.
+
+        Returns:
+            Columns ``chipid``, ``distance``, ``time`` and ``geometry`` in lon/lat. Fewer than
+            ``k`` rows where there are no more.
+
+        Raises:
+            QueryError: a question that cannot be understood, or no chip to ask with.
+            MismatchError: no embeddings of that sensor and tile, or sets that differ.
+            NoIndexError: the chip index is needed, and not there.
+        """
+        _refuse_odd(k, metric, more)
+        asked = Asked(self._vector(at, time, chip, vector, sensor), metric)
+        _refuse_no_direction(asked)
+        looked = self._looked_at(sensor, tile, bbox)
+        parts = [(vectors, part) for vectors in looked for part in vectors.parts]
+        size = self.sources[0][1].chip_size
+        chips = filters.of_index(self.store, more, size)
+        blocks = [_block(v, p, datetime=datetime, bbox=bbox, chips=chips) for v, p in parts]
+        found = search(blocks, asked, k, exact=exact, candidates=candidates, threads=threads)
+        return _frame(parts, found)
+
+    def _vector(
+        self,
+        at: Point | None,
+        time: str,
+        chip: str,
+        vector: npt.ArrayLike | None,
+        sensor: Words | None,
+    ) -> npt.NDArray[np.float64]:
+        if (at is not None) + bool(chip) + (vector is not None) != 1 or (time and at is None):
+            raise QueryError(
+                "A question with more than one of at, chip and vector, or with none",
+                expected="one of them; time with at alone",
+                remedy="give at=(lon, lat)",
+            )
+        if vector is not None:
+            return _fitting(vector, self.sources[0][1])
+        if chip:
+            return self._chip_called(chip).vector
+        assert at is not None  # noqa: S101 - one of the three
+        sensors = None if sensor is None else set(words_of(sensor))
+        there = [s for s in self.sources if sensors is None or s[0].sensor.id in sensors]
+        return chip_at([self._open(one) for one in there if covers(one[0], at)], at, time).vector
+
+    def _chip_called(self, chipid: str) -> Chip:
+        there = [self._open(one) for one in self.sources if named(one[0], chipid)]
+        return chip_called(there, chipid)
+
+    def _looked_at(
+        self, sensor: Words | None, tile: Words | None, bbox: Box | None
+    ) -> list[Vectors]:
+        model = self.sources[0][1].variable
+        chosen = list(self.sources)
+        if sensor is not None or tile is not None:
+            chosen = cubes_with(self.store, model=model, sensor=sensor, tile=tile)
+        refuse_other_sets([self.sources[0], *chosen])
+        return [self._open(one) for one in chosen if filters.reaches(*one, bbox)]
+
+    def _open(self, source: Source) -> Vectors:
+        cube, embedding = source
+        if cube.path not in self._opened:
+            self._opened[cube.path] = vectors_of(cube, embedding.variable)
+        return self._opened[cube.path]
+
+
+def _block(vectors: Vectors, part: Part, **which: Any) -> Block:  # noqa: ANN401 - filters.allowed's
+    allowed = filters.allowed(vectors, part.places, **which)
+    scale = vectors.described.scale
+    return Block(vectors=part.vectors, scale=scale, codes=part.codes, allowed=allowed)
+
+
+def _frame(parts: Sequence[tuple[Vectors, Part]], found: Found) -> "gpd.GeoDataFrame":
+    """Return the found chips with their names, times and outlines."""
+    import geopandas as gpd  # noqa: PLC0415 - for people alone
+
+    names, outlines = np.empty((2, len(found.row)), object)
+    times = np.empty(len(found.row), "datetime64[us]")
+    for block in np.unique(found.block).tolist():
+        mine = found.block == block
+        vectors, part = parts[block]
+        places = part.places[found.row[mine]]
+        names[mine], times[mine] = vectors.chipids(places), vectors.times(places)
+        outlines[mine] = vectors.outlines(places).geometry
+    columns = {"chipid": names, "distance": found.distance, "time": times}
+    frame = gpd.GeoDataFrame(columns, geometry=outlines, crs="OGC:CRS84")
+    return frame.assign(time=frame["time"].dt.tz_localize("UTC"))
+
+
+def _fitting(vector: npt.ArrayLike, embedding: Embedding) -> npt.NDArray[np.float64]:
+    values = np.asarray(vector, np.float64)
+    if values.shape != (embedding.dimensions,) or not np.isfinite(values).all():
+        raise MismatchError(
+            f"A vector of shape {values.shape}" + ", not all finite" * (values.size > 0),
+            expected=f"({embedding.dimensions},) finite numbers, as {embedding.model} makes them",
+            remedy="take one vector, of the same model",
+        )
+    return values
+
+
+def _refuse_odd(k: int, metric: str, more: dict[str, Any]) -> None:
+    strange = sorted(more.keys() - set(filters.BY_INDEX))
+    if k < 1 or metric not in METRICS or strange:
+        raise QueryError(
+            f"{k} neighbours by {metric}{' with ' * bool(strange)}{', '.join(strange)}",
+            expected=f"at least one, by {' or '.join(METRICS)}, and words that chips knows",
+            remedy="see cubestore.similarity.Neighbours.nearest",
+        )
+
+
+def _refuse_no_direction(asked: Asked) -> None:
+    if asked.metric == "cosine" and not asked.vector.any():
+        raise QueryError(
+            "A vector of zeros, which has no direction",
+            expected="one that stands at an angle to others",
+            remedy='ask by metric="l2"',
+        )
