@@ -223,15 +223,28 @@ def metadata(
 ) -> dict[bytes, bytes]:
     """Return the metadata of a file: ours, and that of GeoParquet."""
     own = {"tile": name.tile, "sensor": name.sensor, "chip_size": name.size, **asdict(what)}
+    return {KEY: dump({**own, "software": software}), GEO: geo(bounds, kinds)}
+
+
+def geo(bounds: tuple[float, ...], kinds: list[str], *, covering: bool = True) -> bytes:
+    """Return GeoParquet's own metadata: of 1.1, or without a covering column of 1.0.
+
+    Args:
+        bounds: west, south, east, north; none where there are no rows.
+        kinds: of geometries.
+        covering: whether a column ``bbox`` has the bounds of each row.
+    """
     column = {
         "encoding": "WKB",
         "geometry_types": kinds,
         "crs": pyproj.CRS("OGC:CRS84").to_json_dict(),
         "edges": "planar",
         "orientation": "counterclockwise",
-        "covering": {"bbox": {field.name: ["bbox", field.name] for field in BBOX}},
     }
+    if covering:
+        column["covering"] = {"bbox": {side.name: ["bbox", side.name] for side in BBOX}}
     if bounds:
         column["bbox"] = list(bounds)
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    return {KEY: dump({**own, "software": software}), GEO: dump(geo)}
+    version = "1.1.0" if covering else "1.0.0"
+    told = {"version": version, "primary_column": "geometry", "columns": {"geometry": column}}
+    return dump(told)

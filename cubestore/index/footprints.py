@@ -154,6 +154,12 @@ def around(bounds: Numbers) -> tuple[float, float, float, float]:
     return float(starts.min()), float(south.min()), float(ends.max()), float(north.max())
 
 
+def kinds(outlines: Footprints) -> list[str]:
+    """Return what geometries there are, as GeoParquet calls them."""
+    there = sorted(set(shapely.get_type_id(outlines.geometry).tolist()))
+    return [{3: "Polygon", 6: "MultiPolygon"}[kind] for kind in there]
+
+
 def wkb(geometry: NDArray[Any]) -> NDArray[Any]:
     """Return geometries as WKB, little-endian, longitude first."""
     data: NDArray[Any] = shapely.to_wkb(geometry, byte_order=1)

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ from cubestore.cube import Cube
 from cubestore.index import file as indexfile
 from cubestore.index import hilbert
 from cubestore.index.file import BBOX, ROWS, SCHEMA, Described, Name
-from cubestore.index.footprints import Footprints, around, footprints, on_earth, wkb
+from cubestore.index.footprints import Footprints, around, footprints, kinds, on_earth, wkb
 from cubestore.index.landcover import CLASSES, LandCover
 from cubestore.records import Root, software
 
@@ -117,9 +116,7 @@ class Content:
     def metadata(self, name: Name, what: Described) -> dict[bytes, bytes]:
         """Return the metadata of the file."""
         bounds = around(self.outlines.bounds) if len(self.rows) else ()
-        kinds = sorted(set(shapely.get_type_id(self.outlines.geometry).tolist()))
-        types = [{3: "Polygon", 6: "MultiPolygon"}[kind] for kind in kinds]
-        return indexfile.metadata(name, what, software(), bounds, types)
+        return indexfile.metadata(name, what, software(), bounds, kinds(self.outlines))
 
     def _ids(self) -> NDArray[Any]:
         """Return what the names of each slot's chips begin with."""

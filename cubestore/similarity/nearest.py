@@ -123,6 +123,7 @@ class Neighbours:
             NoIndexError: the chip index is needed, and not there.
         """
         _refuse_odd(k, metric, more)
+        self._refuse_other_size(more.pop("chip_size", None))
         asked = Asked(self._vector(at, time, chip, vector, sensor), metric)
         _refuse_no_direction(asked)
         looked = self._looked_at(sensor, tile, bbox)
@@ -132,6 +133,15 @@ class Neighbours:
         blocks = [_block(v, p, datetime=datetime, bbox=bbox, chips=chips) for v, p in parts]
         found = search(blocks, asked, k, exact=exact, candidates=candidates, threads=threads)
         return _frame(parts, found)
+
+    def _refuse_other_size(self, size: int | None) -> None:
+        made = self.sources[0][1]
+        if size not in {None, made.chip_size}:
+            raise QueryError(
+                f"Chips of {size} pixels",
+                expected=f"{made.chip_size}, of which {made.model} has embeddings",
+                remedy="leave chip_size out",
+            )
 
     def _vector(
         self,
@@ -212,7 +222,7 @@ def _fitting(vector: npt.ArrayLike, embedding: Embedding) -> npt.NDArray[np.floa
 
 
 def _refuse_odd(k: int, metric: str, more: dict[str, Any]) -> None:
-    strange = sorted(more.keys() - set(filters.BY_INDEX))
+    strange = sorted(more.keys() - {*filters.BY_INDEX, "chip_size"})
     if k < 1 or metric not in METRICS or strange:
         raise QueryError(
             f"{k} neighbours by {metric}{' with ' * bool(strange)}{', '.join(strange)}",

@@ -1,28 +1,18 @@
-"""The verbs ``index`` and ``export chips``: which chips there are, and chips for other software."""
+"""The verb ``index``: which chips there are, and the vectors of their embeddings."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Console
 
 from cubestore.index import SplitRule, index_store
-from cubestore.index.stacchip import export_chips
+from cubestore.similarity import index_embeddings
 from cubestore_pipelines.cli.building import Words
-from cubestore_pipelines.cli.importing.cloudsen12 import export_cloudsen12
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
 
 Compat = Literal["stacchip"] | None
-
-export = App(
-    name="export",
-    help="""Write what a store holds for other software.
-
-    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1""",
-    help_format="plaintext",
-)
-export.command(export_cloudsen12, name="cloudsen12")
 
 
 def index(  # noqa: PLR0913 - a verb's options
@@ -37,6 +27,7 @@ def index(  # noqa: PLR0913 - a verb's options
     shares: str = "",
     seed: int = 0,
     workers: int | None = None,
+    model: str = "",
     json: Json = False,
 ) -> None:
     """Bring the chip index up to date: cloud, nodata and land cover of every chip, GeoParquet.
@@ -57,8 +48,13 @@ def index(  # noqa: PLR0913 - a verb's options
         shares: of the splits: train=0.8,val=0.1,test=0.1.
         seed: of the split.
         workers: threads; one a processor.
+        model: instead of chips, index the vectors of this model's embeddings, so that
+            `cubestore nearest` finds them in no time.
         json: print one JSON object.
     """
+    if model:
+        _embeddings(store, model, sensor, tile, json=json)
+        return
     done = index_store(
         store,
         sensors=sensor or None,
@@ -73,6 +69,17 @@ def index(  # noqa: PLR0913 - a verb's options
         show_json({"store": str(store), "files": [asdict(one) for one in done]})
         return
     columns = ("tile", "sensor", "chip_size", "chips", "counted", "kept", "state")
+    show_table(columns, [[getattr(one, name) for name in columns] for one in done])
+
+
+def _embeddings(
+    store: Path, model: str, sensor: tuple[str, ...], tile: tuple[str, ...], *, json: bool
+) -> None:
+    done = index_embeddings(store, model=model, sensor=sensor or None, tile=tile or None)
+    if json:
+        show_json({"store": str(store), "files": [asdict(one) for one in done]})
+        return
+    columns = ("tile", "sensor", "variable", "vectors", "slots", "state")
     show_table(columns, [[getattr(one, name) for name in columns] for one in done])
 
 
@@ -124,38 +131,3 @@ class Question:
         """Return what was asked for."""
         told = {one.name: getattr(self, one.name) for one in fields(self)}
         return {name: value for name, value in told.items() if value not in {None, "", ()}}
-
-
-@export.command
-def chips(
-    store: str,
-    directory: Path,
-    /,
-    question: Question | None = None,
-    *,
-    pixels: bool = False,
-    compat: Compat = None,
-    json: Json = False,
-) -> None:
-    """Write chips as stacchip's indexes, and their pixels as its training files.
-
-    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1 --pixels
-
-    Args:
-        store: path or address of a store that is indexed.
-        directory: where to write.
-        question: which chips.
-        pixels: write training files too, 128 chips each.
-        compat: stacchip: write longitude and latitude into them as stacchip does, swapped.
-        json: print one JSON object.
-    """
-    asked = (question or Question()).asked()
-    told = export_chips(store, directory, pixels=pixels, compat=compat or "", **asked)
-    if json:
-        show_json(asdict(told))
-        return
-    rows = [
-        [platform, count, told.chips[platform], told.pixels.get(platform, 0)]
-        for platform, count in told.items.items()
-    ]
-    show_table(("platform", "items", "chips", "with_pixels"), rows)

@@ -1,0 +1,91 @@
+"""The verbs ``export …``: chips and embeddings for other software."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from cyclopts import App
+
+from cubestore.embeddings.export import Schema, export_embeddings
+from cubestore.index.stacchip import export_chips
+from cubestore_pipelines.cli.importing.cloudsen12 import export_cloudsen12
+from cubestore_pipelines.cli.indexing import Compat, Question
+from cubestore_pipelines.cli.output import Json, show_json, show_table
+
+export = App(
+    name="export",
+    help="""Write what a store holds for other software.
+
+    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1""",
+    help_format="plaintext",
+)
+export.command(export_cloudsen12, name="cloudsen12")
+
+
+@export.command
+def chips(
+    store: str,
+    directory: Path,
+    /,
+    question: Question | None = None,
+    *,
+    pixels: bool = False,
+    compat: Compat = None,
+    json: Json = False,
+) -> None:
+    """Write chips as stacchip's indexes, and their pixels as its training files.
+
+    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1 --pixels
+
+    Args:
+        store: path or address of a store that is indexed.
+        directory: where to write.
+        question: which chips.
+        pixels: write training files too, 128 chips each.
+        compat: stacchip: write longitude and latitude into them as stacchip does, swapped.
+        json: print one JSON object.
+    """
+    asked = (question or Question()).asked()
+    told = export_chips(store, directory, pixels=pixels, compat=compat or "", **asked)
+    if json:
+        show_json(asdict(told))
+        return
+    rows = [
+        [platform, count, told.chips[platform], told.pixels.get(platform, 0)]
+        for platform, count in told.items.items()
+    ]
+    show_table(("platform", "items", "chips", "with_pixels"), rows)
+
+
+@export.command
+def embeddings(
+    store: str,
+    directory: Path,
+    /,
+    question: Question | None = None,
+    *,
+    model: str = "",
+    schema: Schema = "v1",
+    version: int = 1,
+    json: Json = False,
+) -> None:
+    """Write the embeddings of a model as GeoParquet, a file a cube.
+
+    Example: cubestore export embeddings STORE DIR --model clay-v1.5 --schema v1
+
+    Args:
+        store: path or address of the store.
+        directory: where to write; made where it is not there.
+        question: which chips; other words than sensor, tile, bbox and datetime need the chip index.
+        model: whose embeddings; may be left out where the store has one model's.
+        schema: v0.1, as Clay published (TILE_FIRSTDAY_LASTDAY_vVERSION.gpq); v1, as it proposed; or
+            vectors, for databases of vectors.
+        version: of the embeddings, in the names of v0.1.
+        json: print one JSON object.
+    """
+    asked = (question or Question()).asked()
+    done = export_embeddings(store, directory, model=model, schema=schema, version=version, **asked)
+    if json:
+        show_json({"store": store, "files": [asdict(one) for one in done]})
+    else:
+        columns = ("tile", "sensor", "rows", "path")
+        show_table(columns, [[getattr(one, name) for name in columns] for one in done])

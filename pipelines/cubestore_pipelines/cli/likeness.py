@@ -1,0 +1,88 @@
+"""The verb ``nearest``: which chips are most like one."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+import cubestore
+from cubestore_pipelines.cli.indexing import Question
+from cubestore_pipelines.cli.output import Json, show_json, show_table
+
+Pair = Annotated[tuple[float, float] | None, Parameter(negative="")]
+"""Longitude and latitude."""
+
+DIGITS = 6
+"""Of a degree and of a distance, as people are shown them."""
+
+
+def nearest(  # noqa: PLR0913 - a verb's options
+    store: str,
+    /,
+    question: Question | None = None,
+    *,
+    at: Pair = None,
+    time: str = "",
+    chip: str = "",
+    model: str = "",
+    k: int = 10,
+    metric: Literal["cosine", "l2"] = "cosine",
+    exact: bool = False,
+    candidates: int | None = None,
+    json: Json = False,
+) -> None:
+    """List the chips that are most like the one at a place, by a model's embeddings.
+
+    The chip that is asked with is the first. `cubestore index STORE --model ID` makes this quick.
+
+    Example: cubestore nearest STORE --at 2.35 48.85 --time 2023-06 --k 10 --model rcf
+
+    Args:
+        store: path or address of the store.
+        question: which chips may be found; other words than sensor, tile, bbox and datetime need
+            the chip index.
+        at: longitude and latitude of the chip to ask with: the latest one there.
+        time: a year, month, day or moment (UTC) from which it is to be.
+        chip: instead of a place: the name of a chip.
+        model: whose embeddings; may be left out where the store has one model's.
+        k: how many.
+        metric: cosine (1 - cos of the angle) or l2 (Euclidean).
+        exact: measure all vectors, not only those whose signs say that they are near.
+        candidates: how many are measured then; 500, or 20 for each of k.
+        json: print one JSON object.
+    """
+    asked = (question or Question()).asked()
+    found = cubestore.nearest(
+        store,
+        model=model,
+        at=at,
+        time=time,
+        chip=chip,
+        k=k,
+        metric=metric,
+        exact=exact,
+        candidates=candidates,
+        **asked,
+    )
+    rows = [_row(*one) for one in zip(*(found[n] for n in COLUMNS), strict=True)]
+    if json:
+        show_json({"store": store, "chips": rows})
+    else:
+        show_table([*COLUMNS[:-1], "lon", "lat"], [_shown(row) for row in rows])
+
+
+COLUMNS = ("chipid", "distance", "time", "geometry")
+
+
+def _row(chipid: str, distance: float, time: Any, geometry: Any) -> dict[str, Any]:  # noqa: ANN401 - of pandas and shapely
+    return {
+        "chipid": chipid,
+        "distance": distance,
+        "time": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+        "bbox": list(geometry.bounds),
+        "center": list(geometry.centroid.coords[0]),
+    }
+
+
+def _shown(row: dict[str, Any]) -> list[Any]:
+    lon, lat = (round(degrees, DIGITS) for degrees in row["center"])
+    return [row["chipid"], round(row["distance"], DIGITS), row["time"], lon, lat]

@@ -1,0 +1,81 @@
+"""The verbs that use embeddings, as a user runs them."""
+
+import json
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+import cubestore
+from cubestore import embeddings
+from cubestore.embeddings import Embedding
+
+L8 = "landsat-c2-l2"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A cube of two dates, whose vectors differ in one row of chips alone."""
+    store = cubestore.create_store(tmp_path_factory.mktemp("cli") / "store")
+    cube = store.create_cube("31UDQ", L8)
+    known = {"platform": "landsat-8", "shards": ((0, 0),)}
+    with cube.write() as writer:
+        days = ("2023-06-12", "2024-06-12")
+        writer.append([cubestore.Slot(time=d, item_id=d, **known) for d in days], [])
+    embedding = Embedding(model="rcf", preprocessing="none", pooling="mean", dimensions=16)
+    values = np.random.default_rng(0).normal(size=(15, 15, 16)).astype("float32")
+    values[0] = np.nan
+    for slot in range(2):
+        with embeddings.write(cube, embedding) as writer:
+            writer.fill(slot, values, commit=1)
+        values[7] *= -1
+    return store
+
+
+def test_index_then_nearest(program, store):
+    told = json.loads(program("index", store.path, "--model", "rcf", "--json").out)
+    assert [(one["state"], one["vectors"]) for one in told["files"]] == [("written", 2 * 14 * 15)]
+    assert "unchanged" in program("index", store.path, "--model", "rcf").out
+    asked = ["--at", "2.4", "49", "--time", "2023", "--datetime", "2024", "--k", "3"]
+    shown = program("nearest", store.path, *asked).out.splitlines()
+    assert shown[0].split() == ["chipid", "distance", "time", "lon", "lat"]
+    found = json.loads(program("nearest", store.path, *asked, "--json").out)["chips"]
+    ours = cubestore.nearest(store, at=(2.4, 49), time="2023", datetime="2024", k=3)
+    assert [one["chipid"] for one in found] == ours.chipid.tolist()
+    np.testing.assert_allclose([one["distance"] for one in found], ours["distance"])
+    west, south, east, north = found[0]["bbox"]
+    assert west < found[0]["center"][0] < east
+    assert south < found[0]["center"][1] < north
+    by_name = ["--chip", found[1]["chipid"], "--datetime", "2024", "--k", "1", "--json"]
+    named = json.loads(program("nearest", store.path, *by_name).out)["chips"]
+    assert [one["chipid"] for one in named] == [found[1]["chipid"]]
+
+
+def test_export_embeddings(program, store, tmp_path):
+    done = program("export", "embeddings", store.path, tmp_path, "--schema", "v0.1", "--json").out
+    (file,) = json.loads(done)["files"]
+    assert file["path"].endswith("31UDQ_20230612_20240612_v001.gpq")
+    assert len(gpd.read_parquet(file["path"])) == file["rows"] == 2 * 14 * 15
+    assert "Example: cubestore export embeddings" in program("export", "embeddings", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        (["nearest", "nowhere", "--at", "2", "49"], 1, "nowhere is not a store"),
+        (["nearest", "{store}"], 1, "with none"),
+        (["nearest", "{store}", "--at", "49", "2"], 1, "longitude before latitude"),
+        (["nearest", "{store}", "--at", "2.4", "49", "--model", "clay"], 1, "those of rcf"),
+        (["nearest", "{store}", "--at", "2.4", "49", "--chip-size", "64"], 1, "256, of which rcf"),
+        (["nearest", "{store}", "--at", "2.4", "49", "--max-cloud", "0.1"], 1, "no chip index"),
+        (["nearest", "{store}", "--at", "2.4", "49", "--metric", "dot"], 2, "dot"),
+        (["export", "embeddings", "{store}"], 2, "DIRECTORY"),
+        (["export", "embeddings", "{store}", "out", "--model", "clay"], 1, "those of rcf"),
+        (["index", "{store}", "--model", "clay"], 1, "those of rcf"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(program, store, arguments, status, problem):
+    done = program(*(a.format(store=store.path) for a in arguments), check=status)
+    assert problem in done.err
+    assert done.out == ""
+    assert status != 1 or done.err.count("\n") == 1
