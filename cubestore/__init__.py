@@ -31,7 +31,7 @@ from cubestore.grids import Tile, tile
 from cubestore.index import Indexed, chips, index_store
 from cubestore.patches import Embedded, PatchDescription, PatchSet, PatchWriter, Pixels
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
-from cubestore.similarity import index_embeddings, nearest, neighbours
+from cubestore.similarity import change, index_embeddings, nearest, neighbours
 from cubestore.slot import Slot
 from cubestore.staging import Staging
 from cubestore.stats import Statistics, norms, stats
@@ -65,6 +65,7 @@ __all__ = [
     "adjust",
     "align",
     "batches",
+    "change",
     "chips",
     "create_store",
     "embeddings",

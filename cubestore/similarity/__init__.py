@@ -6,10 +6,18 @@
 Vectors are scanned by their signs and measured exactly (``kernels``, ``codes``, ``search``); a file
 for each cube and model has both, mapped into memory (``file``, ``vectors``, ``build``). ``sources``
 says which cubes are looked at, ``question`` whose neighbours are asked for, ``filters`` which rows
-may be found.
+may be found. ``change`` compares two dates.
 """
 
 from cubestore.similarity.build import IndexedEmbedding, index_embeddings
+from cubestore.similarity.change import change
 from cubestore.similarity.nearest import Neighbours, nearest, neighbours
 
-__all__ = ["IndexedEmbedding", "Neighbours", "index_embeddings", "nearest", "neighbours"]
+__all__ = [
+    "IndexedEmbedding",
+    "Neighbours",
+    "change",
+    "index_embeddings",
+    "nearest",
+    "neighbours",
+]

@@ -5,12 +5,20 @@ import json
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
+import xarray as xr
 
 import cubestore
 from cubestore import embeddings
 from cubestore.embeddings import Embedding
 
 L8 = "landsat-c2-l2"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Files are written where the program runs."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +67,35 @@ def test_export_embeddings(program, store, tmp_path):
     assert "Example: cubestore export embeddings" in program("export", "embeddings", "--help").out
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")  # a picture
+def test_change_is_a_variable_a_geotiff_and_a_picture(program, store, tmp_path):
+    dates = ["--tile", "31UDQ", "--from", "2023", "--to", "2024-06"]
+    done = program("change", store.path, *dates, "-o", tmp_path / "out", "--json").out
+    told = json.loads(done)
+    assert (told["since"], told["until"]) == ("2023-06-12T00:00:00Z", "2024-06-12T00:00:00Z")
+    assert (told["chips"], told["most"]) == (14 * 15, pytest.approx(2))
+    kept = xr.open_zarr(store.cube("31UDQ", L8).path, chunks=None)[told["variable"]][1]
+    with rasterio.open(told["geotiff"]) as file:
+        assert (file.crs.to_epsg(), file.res, file.dtypes) == (32631, (7680, 7680), ("float32",))
+        assert np.isnan(file.nodata)
+        assert file.bounds[:4:3] == cubestore.tile("31UDQ").geobox(30, margin=15).boundingbox[:4:3]
+        assert file.tags()["since"] == told["since"]
+        values = file.read(1)
+    np.testing.assert_array_equal(values, kept.values)
+    np.testing.assert_allclose(values[7], 2, rtol=1e-6)  # turned round
+    assert np.isnan(values[0]).all()  # never embedded
+    assert np.abs(values[[1, 2, 14]]).max() < 1e-6  # the same
+    with rasterio.open(told["picture"]) as file:
+        red, opacity = file.read([1, 4])
+    assert red.shape >= (800, 800)
+    step = red.shape[0] // 15
+    assert red[7 * step + 1, 1] == 252 > red[2 * step + 1, 1] == 0
+    assert (opacity[:step] == 0).all()
+    assert (opacity[step:] == 255).all()
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".tif", ".png"}
+    assert "geotiff" in program("change", store.path, *dates, "-o", tmp_path, "--no-keep").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "problem"),
     [
@@ -69,6 +106,9 @@ def test_export_embeddings(program, store, tmp_path):
         (["nearest", "{store}", "--at", "2.4", "49", "--chip-size", "64"], 1, "256, of which rcf"),
         (["nearest", "{store}", "--at", "2.4", "49", "--max-cloud", "0.1"], 1, "no chip index"),
         (["nearest", "{store}", "--at", "2.4", "49", "--metric", "dot"], 2, "dot"),
+        (["change", "{store}", "--tile", "31UDQ", "--from", "2022", "--to", "2024"], 1, "2023-06"),
+        (["change", "{store}", "--tile", "31UEQ", "--from", "2023", "--to", "2024"], 1, "no embed"),
+        (["change", "{store}", "--tile", "31UDQ", "--from", "2023"], 2, "--to"),
         (["export", "embeddings", "{store}"], 2, "DIRECTORY"),
         (["export", "embeddings", "{store}", "out", "--model", "clay"], 1, "those of rcf"),
         (["index", "{store}", "--model", "clay"], 1, "those of rcf"),

@@ -55,6 +55,7 @@ VERBS = (
     indexing.index,
     exporting.export,
     likeness.nearest,
+    likeness.change,
     statistics.stats,
     models.models,
     embedding.embed,

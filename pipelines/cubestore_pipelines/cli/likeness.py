@@ -1,12 +1,14 @@
-"""The verb ``nearest``: which chips are most like one."""
+"""The verbs ``nearest`` and ``change``: which chips are most like one, and which have changed."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import xarray as xr
 from cyclopts import Parameter
 
 import cubestore
 from cubestore_pipelines.cli.indexing import Question
-from cubestore_pipelines.cli.output import Json, show_json, show_table
+from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table
 
 Pair = Annotated[tuple[float, float] | None, Parameter(negative="")]
 """Longitude and latitude."""
@@ -86,3 +88,72 @@ def _row(chipid: str, distance: float, time: Any, geometry: Any) -> dict[str, An
 def _shown(row: dict[str, Any]) -> list[Any]:
     lon, lat = (round(degrees, DIGITS) for degrees in row["center"])
     return [row["chipid"], round(row["distance"], DIGITS), row["time"], lon, lat]
+
+
+def change(  # noqa: PLR0913 - a verb's options
+    store: str,
+    /,
+    *,
+    tile: str,
+    before: Annotated[str, Parameter(name="--from")],
+    after: Annotated[str, Parameter(name="--to")],
+    sensor: str = "",
+    model: str = "",
+    metric: Literal["cosine", "l2"] = "cosine",
+    keep: bool = True,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path(),
+    json: Json = False,
+) -> None:
+    """Tell how far each chip's embedding has moved between two dates: a map of what changed.
+
+    It is kept in the cube as a variable, and written as a GeoTIFF and a picture.
+
+    Example: cubestore change STORE --tile 31UDQ --from 2023-06 --to 2024-06 --model rcf
+
+    Args:
+        store: path or address of the store.
+        tile: the tile's id.
+        before: a year, month, day or moment (UTC): the last slot in it that has embeddings.
+        after: the same, of the later slot.
+        sensor: may be left out where one sensor of the tile has embeddings.
+        model: whose embeddings; may be left out where there are one model's.
+        metric: cosine (1 - cos of the angle) or l2 (Euclidean).
+        keep: keep it in the cube.
+        output: the folder of the GeoTIFF and the picture.
+        json: print one JSON object.
+    """
+    found = cubestore.change(
+        store,
+        tile=tile,
+        before=before,
+        after=after,
+        sensor=sensor,
+        model=model,
+        metric=metric,
+        keep=keep,
+    )
+    facts = {**_facts(found), **_drawn(found, output), "kept": keep}
+    if json:
+        show_json({"store": store, **facts})
+    else:
+        show_facts(facts)
+
+
+def _facts(found: xr.DataArray) -> dict[str, Any]:
+    """Return what was compared, and what came of it."""
+    known = found.values[found.notnull().values]
+    told = {name: found.attrs[name] for name in ("tile", "sensor", "since", "until")}
+    numbers = {"mean": float(known.mean()), "most": float(known.max())} if known.size else {}
+    return {**told, "variable": found.name, "chips": int(known.size), **numbers}
+
+
+def _drawn(found: xr.DataArray, folder: Path) -> dict[str, str]:
+    """Write the files; return their paths."""
+    from cubestore_pipelines import changemap  # noqa: PLC0415 - rasterio is for this alone
+
+    until = found.attrs["until"].replace("-", "").replace(":", "")[:15]
+    name = f"{found.attrs['tile']}-{found.attrs['sensor']}-{found.name}-{until}"
+    paths = {"geotiff": folder / f"{name}.tif", "picture": folder / f"{name}.png"}
+    changemap.geotiff(found, paths["geotiff"])
+    changemap.picture(found, paths["picture"])
+    return {what: str(path) for what, path in paths.items()}
