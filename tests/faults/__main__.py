@@ -25,12 +25,12 @@ from tests.faults import (
 from tests.faults.operations import operation
 
 CAMPAIGN = {
-    "kills": (kills.each, {"every": 67}),
-    "recover": (kills.recovery, {"every": 17, "appends": [150]}),
+    "kills": (kills.each, {"every": 97}),
+    "recover": (kills.recovery, {"every": 29, "appends": [150]}),
     "twice": (kills.twice, {"trials": 5}),
     "moments": (moments.kills, {"count": 12}),
-    "power": (power.losses, {"states": 6, "every": 8}),
-    "damage": (damage.damages, {"trials": 40}),
+    "power": (power.losses, {"states": 4, "every": 9}),
+    "damage": (damage.damages, {"trials": 25}),
     "crowd": (crowd.crowd, {"slots": 5, "writers": 2, "readers": 2}),
     "zombies": (zombies.zombies, {"trials": 2}),
     "disks": (space.disks, {"step": 1 << 18, "operations": [operation("append")]}),
