@@ -8,7 +8,7 @@ Distances are exact: candidates are chosen by signs, and measured. Where many qu
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from cubestore.embeddings.definition import Embedding
 from cubestore.errors import MismatchError, QueryError
 from cubestore.index.selection import Box, Words, words_of
 from cubestore.similarity import filters
+from cubestore.similarity.by_faiss import Faiss
 from cubestore.similarity.question import Chip, Point, chip_at, chip_called, covers, named
 from cubestore.similarity.search import METRICS, Asked, Block, Found, Metric, search
 from cubestore.similarity.sources import (
@@ -32,6 +33,9 @@ from cubestore.store import Store
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+Engine = Literal["signs", "faiss"]
+ENGINES = ("signs", "faiss")
 
 
 def nearest(store: Place, *, model: str = "", **question: Any) -> "gpd.GeoDataFrame":  # noqa: ANN401 - those of Neighbours.nearest
@@ -76,6 +80,7 @@ class Neighbours:
     """The cubes that have them, each with what they are."""
 
     _opened: dict[str, Vectors] = field(default_factory=dict)
+    _faiss: Faiss = field(default_factory=Faiss)
 
     def nearest(  # noqa: PLR0913 - a question has many parts, each by keyword
         self,
@@ -89,6 +94,7 @@ class Neighbours:
         exact: bool = False,
         candidates: int | None = None,
         threads: int = 0,
+        engine: Engine = "signs",
         sensor: Words | None = None,
         tile: Words | None = None,
         bbox: Box | None = None,
@@ -107,6 +113,7 @@ class Neighbours:
             exact: measure all vectors; else those whose signs say that they are near.
             candidates: how many are measured then; None: 500, or 20 for each of ``k``.
             threads: as many as there are processors, where 0.
+            engine: what finds the candidates; ``faiss`` where that is installed.
             sensor: find chips of these alone; this and what follows as in `cubestore.chips`.
             tile: of these tiles.
             bbox: whose bounding boxes meet this: west, south, east, north.
@@ -122,7 +129,7 @@ class Neighbours:
             MismatchError: no embeddings of that sensor and tile, or sets that differ.
             NoIndexError: the chip index is needed, and not there.
         """
-        _refuse_odd(k, metric, more)
+        _refuse_odd(k, metric, engine, more)
         self._refuse_other_size(more.pop("chip_size", None))
         asked = Asked(self._vector(at, time, chip, vector, sensor), metric)
         _refuse_no_direction(asked)
@@ -131,7 +138,10 @@ class Neighbours:
         size = self.sources[0][1].chip_size
         chips = filters.of_index(self.store, more, size)
         blocks = [_block(v, p, datetime=datetime, bbox=bbox, chips=chips) for v, p in parts]
-        found = search(blocks, asked, k, exact=exact, candidates=candidates, threads=threads)
+        finder = None if engine == "signs" else self._faiss.candidates
+        found = search(
+            blocks, asked, k, exact=exact, candidates=candidates, threads=threads, finder=finder
+        )
         return _frame(parts, found)
 
     def _refuse_other_size(self, size: int | None) -> None:
@@ -221,12 +231,13 @@ def _fitting(vector: npt.ArrayLike, embedding: Embedding) -> npt.NDArray[np.floa
     return values
 
 
-def _refuse_odd(k: int, metric: str, more: dict[str, Any]) -> None:
+def _refuse_odd(k: int, metric: str, engine: str, more: dict[str, Any]) -> None:
     strange = sorted(more.keys() - {*filters.BY_INDEX, "chip_size"})
-    if k < 1 or metric not in METRICS or strange:
+    if k < 1 or metric not in METRICS or engine not in ENGINES or strange:
         raise QueryError(
-            f"{k} neighbours by {metric}{' with ' * bool(strange)}{', '.join(strange)}",
-            expected=f"at least one, by {' or '.join(METRICS)}, and words that chips knows",
+            f"{k} neighbours by {', '.join([metric, engine, *strange])}",
+            expected=f"at least one, by {' or '.join(METRICS)}, and {' or '.join(ENGINES)}; words "
+            "that chips knows",
             remedy="see cubestore.similarity.Neighbours.nearest",
         )
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from threading import Lock
 from typing import Literal
@@ -33,8 +34,8 @@ FEW = 10_000
 EACH = 20
 """Candidates for each neighbour that is asked for, where that is more."""
 
-HOPE = 1.0
-"""Standard deviations by which the first half of a row's signs may mislead, at the edge of the
+HOPE = 0.5
+"""Standard deviations by which the first third of a row's signs may mislead, at the edge of the
 candidates; neighbours lie far within it."""
 
 PIECE = 131_072
@@ -93,6 +94,10 @@ class Found:
     distance: NDArray[np.float64]
 
 
+Finder = Callable[[Block, Asked, int], NDArray[np.int64]]
+"""Returns so many rows of a block that may be nearest."""
+
+
 def search(
     blocks: Sequence[Block],
     asked: Asked,
@@ -101,6 +106,7 @@ def search(
     exact: bool = False,
     candidates: int | None = None,
     threads: int = 0,
+    finder: Finder | None = None,
 ) -> Found:
     """Return the ``k`` rows that lie nearest, or as many as there are.
 
@@ -111,11 +117,16 @@ def search(
         exact: measure every row, instead of the candidates.
         candidates: how many are measured; None: 500, or 20 for each that is asked for.
         threads: as many as there are processors, where 0.
+        finder: finds candidates instead of their signs.
     """
     firsts = list(accumulate((len(b.vectors) for b in blocks), initial=0))
     k = max(1, min(k, firsts[-1]))
     wanted = max(CANDIDATES, EACH * k) if candidates is None else max(candidates, k)
     exact |= firsts[-1] <= (FEW if candidates is None else 0) or firsts[-1] <= wanted
+    if finder is not None and not exact:
+        found = [np.zeros(0, np.int64)]
+        found += [finder(b, asked, wanted) + at for b, at in zip(blocks, firsts, strict=False)]
+        return _nearest(blocks, asked, np.concatenate(found), firsts, k)
     coded = [b.codes is not None and not exact for b in blocks]
     threads = threads or os.cpu_count() or 1
     rough = _scanned(_by_signs(blocks, asked, firsts), blocks, coded, np.float32, wanted, threads)
@@ -143,6 +154,7 @@ def _by_signs(blocks: Sequence[Block], asked: Asked, firsts: Sequence[int]) -> S
     return scan
 
 
+@lru_cache
 def _cosines(dimensions: int) -> tuple[Floats, Floats]:
     """Return the cosine for each number of signs that differ: of all, and at best of the first.
 
@@ -194,12 +206,10 @@ def _scanned(
                 return heap
             scan(piece, heap)
 
-    many = min(threads, len(pieces))
-    if many <= 1:
-        heaps = [work()]
-    else:
-        with ThreadPoolExecutor(many) as executor:
-            heaps = [one.result() for one in [executor.submit(work) for _ in range(many)]]
+    others = min(threads, len(pieces)) - 1
+    with ThreadPoolExecutor(max(1, others)) as executor:  # which starts none that it is not given
+        running = [executor.submit(work) for _ in range(others)]
+        heaps = [work(), *(one.result() for one in running)]  # two that are woken may share a core
     values, rows = (np.concatenate(parts) for parts in zip(*heaps, strict=True))
     rows = rows[np.lexsort((rows, values))[:count]]
     return rows[rows >= 0]

@@ -1,6 +1,7 @@
 """The nearest chips of a store: always what is committed, whatever the index has of it."""
 
 import shutil
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -156,6 +157,21 @@ def test_k_larger_than_what_there_is_gives_all_and_never_what_was_not_computed(s
         cubestore.nearest(store, at=(2.4, 49.65))
 
 
+def test_faiss_finds_the_same_where_it_is_installed(filled):
+    pytest.importorskip("faiss")
+    opened = cubestore.neighbours(filled)
+    for question in ({"metric": "l2"}, {"datetime": "2024-01"}, {"tile": "31UEQ"}):
+        whole = opened.nearest(at=PARIS, exact=True, **question)
+        found = opened.nearest(at=PARIS, engine="faiss", candidates=50, **question)
+        assert found.equals(whole)
+
+
+def test_without_faiss_its_name_and_what_to_do_are_said(filled, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(QueryError, match="pip install faiss-cpu"):
+        cubestore.nearest(filled, at=PARIS, engine="faiss", candidates=50)
+
+
 # The index.
 
 
@@ -261,6 +277,7 @@ def test_integers_stay_integers_and_are_compared_with_floats(store):
         ({"at": PARIS, "time": "2023"}, QueryError, "2024-01-10T10:50:31"),
         ({"at": PARIS, "k": 0}, QueryError, "0 neighbours"),
         ({"at": PARIS, "metric": "dot"}, QueryError, "cosine or l2"),
+        ({"at": PARIS, "engine": "annoy"}, QueryError, "signs or faiss"),
         ({"at": PARIS, "cloudy": 1}, QueryError, "cloudy"),
         ({"at": PARIS, "datetime": "June"}, QueryError, "June"),
         ({"at": PARIS, "bbox": (0, 9, 0, 1)}, QueryError, "A bbox"),
