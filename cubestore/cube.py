@@ -4,13 +4,12 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from cubestore import cloud, layout, reader
+from cubestore import cloud, disk, layout, reader
 from cubestore.commit import Change, Committer, locked
 from cubestore.encoding import Array
 from cubestore.errors import (
@@ -18,7 +17,6 @@ from cubestore.errors import (
     FormatError,
     GridMismatchError,
     MismatchError,
-    NotWritableError,
     UnknownCubeError,
 )
 from cubestore.grids import Tile, tile
@@ -57,13 +55,7 @@ class Cube:
         Raises:
             NotWritableError: the store is not on a file system.
         """
-        if "://" in self.path:
-            raise NotWritableError(
-                f"{self.path} is not on a file system",
-                expected="a path",
-                remedy="stores are written on a file system and read from anywhere",
-            )
-        group = Path(self.path)
+        group = disk.path_of(self.path)
         return Control(group, group.parent / layout.CONTROL / group.name)
 
     def root(self) -> Root:

@@ -23,8 +23,24 @@ _REMEDIES = {
 }
 
 
+WRITTEN_HERE = "stores are written on a file system and read from anywhere"
+"""What to do with a store that lies elsewhere."""
+
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 """What file systems say that have no hard links, or none to another user's files."""
+
+
+def path_of(address: str, *, remedy: str = WRITTEN_HERE) -> Path:
+    """Return the path that an address is.
+
+    Raises:
+        NotWritableError: it is a URL.
+    """
+    if "://" in address:
+        raise NotWritableError(
+            f"{address} is not on a file system", expected="a path", remedy=remedy
+        )
+    return Path(address)
 
 
 @contextlib.contextmanager

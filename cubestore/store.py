@@ -15,7 +15,6 @@ from cubestore.cube import WAIT, Cube, cube_at
 from cubestore.errors import (
     FormatError,
     NotAStoreError,
-    NotWritableError,
     UnknownCubeError,
     UnknownTileError,
 )
@@ -191,13 +190,7 @@ def create_store(path: str | os.PathLike[str]) -> Store:
         FormatError: a store of another format.
         NotWritableError: the disk is read-only or full.
     """
-    if "://" in os.fspath(path):
-        raise NotWritableError(
-            f"{path} is not on a file system",
-            expected="a path",
-            remedy="stores are written on a file system and read from anywhere",
-        )
-    directory = Path(path).absolute()
+    directory = disk.path_of(os.fspath(path)).absolute()
     if (directory / METADATA).exists():
         return open_store(directory)
     if directory.exists() and (not directory.is_dir() or _holds_things(directory)):

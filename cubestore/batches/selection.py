@@ -8,7 +8,7 @@ of its shards and nothing more.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +159,23 @@ class Rows:
         return [self.rows.slot[same] for same in self.places.alike(self.starts[blocks] + indexes)]
 
 
-class Repeated:
+class Lasting:
+    """Chips that are the same whichever epoch asks."""
+
+    sizes: Ints
+
+    @property
+    def count(self) -> int:
+        """How many chips there are, with their repetitions."""
+        return int(self.sizes.sum())
+
+    def of_epoch(self, seed: Sequence[int]) -> Self:
+        """Return the same."""
+        del seed
+        return self
+
+
+class Repeated(Lasting):
     """Listed chips, each of them a number of times."""
 
     def __init__(self, listed: Rows, counts: Ints) -> None:
@@ -173,16 +189,6 @@ class Repeated:
         self._ends = np.cumsum(counts)
         edges = np.concatenate([[0], self._ends])[listed.starts]
         self._starts, self.sizes, self.grids = edges[:-1], np.diff(edges), listed.grids
-
-    @property
-    def count(self) -> int:
-        """How many chips there are, with their repetitions."""
-        return int(self.sizes.sum())
-
-    def of_epoch(self, seed: Sequence[int]) -> Selection:
-        """Return the same: these are of an epoch."""
-        del seed
-        return self
 
     def digest(self) -> bytes:
         """Return a digest of the chips, their blocks and how often they come."""
@@ -201,7 +207,7 @@ class Repeated:
         return np.searchsorted(self._ends, self._starts[blocks] + indexes, side="right")
 
 
-class Crossed:
+class Crossed(Lasting):
     """Every window of every slot that has a shard where the window begins."""
 
     def __init__(
@@ -231,16 +237,6 @@ class Crossed:
         source, _, y, x = self._there
         self._wide = _count(self._columns, source, x)
         self.sizes = _count(self._rows, source, y) * self._wide
-
-    @property
-    def count(self) -> int:
-        """How many chips there are."""
-        return int(self.sizes.sum())
-
-    def of_epoch(self, seed: Sequence[int]) -> Selection:
-        """Return the same: each comes once in every epoch."""
-        del seed
-        return self
 
     def digest(self) -> bytes:
         """Return a digest of the chips and their blocks."""

@@ -22,7 +22,7 @@ from cubestore.chips import CHIP_SIZE, ChipGrid
 from cubestore.committed import Committed, State, committed
 from cubestore.cube import WAIT, Cube
 from cubestore.encoding import Array
-from cubestore.errors import MismatchError, NotWritableError, UnknownCubeError
+from cubestore.errors import MismatchError, UnknownCubeError
 from cubestore.grids import tile as tile_of
 from cubestore.index import file as indexfile
 from cubestore.index.file import FOLDER, VERSION, Described, Name
@@ -136,13 +136,8 @@ class _Wanted:
 
 
 def _folder(store: Store) -> Path:
-    if "://" in store.path:
-        raise NotWritableError(
-            f"{store.path} is not on a file system",
-            expected="a path",
-            remedy="index the store where it was written; the index is read from anywhere",
-        )
-    return Path(store.path, FOLDER)
+    remedy = "index the store where it was written; the index is read from anywhere"
+    return disk.path_of(store.path, remedy=remedy) / FOLDER
 
 
 def _wanted(

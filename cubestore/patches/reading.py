@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from cubestore import layout, reader
+from cubestore import disk, layout, reader
 from cubestore.encoding import Array
-from cubestore.errors import FormatError, NotWritableError, UnknownPatchSetError
+from cubestore.errors import FormatError, UnknownPatchSetError
 from cubestore.patches.definition import PATCHES
 from cubestore.recorded import history_afar
 from cubestore.records import METADATA, Control, Record, Root
@@ -40,13 +40,9 @@ class PatchSet:
         Raises:
             NotWritableError: the store is not on a file system.
         """
-        if "://" in self.store:
-            raise NotWritableError(
-                f"{self.path} is not on a file system",
-                expected="a path",
-                remedy="stores are written on a file system and read from anywhere",
-            )
-        return Control(Path(self.path), Path(self.store, PATCHES, layout.CONTROL, self.name))
+        return Control(
+            disk.path_of(self.path), Path(self.store, PATCHES, layout.CONTROL, self.name)
+        )
 
     def root(self) -> Root:
         """Return the committed state.

@@ -14,7 +14,6 @@ import numpy as np
 
 from cubestore import disk, lock
 from cubestore.cube import WAIT, Cube
-from cubestore.errors import NotWritableError
 from cubestore.similarity import file as indexfile
 from cubestore.similarity.codes import encode
 from cubestore.similarity.file import FOLDER, Name
@@ -79,13 +78,8 @@ def index_embeddings(
 
 
 def _folder(store: Store) -> Path:
-    if "://" in store.path:
-        raise NotWritableError(
-            f"{store.path} is not on a file system",
-            expected="a path",
-            remedy="index the embeddings where the store was written",
-        )
-    return Path(store.path, FOLDER)
+    remedy = "index the embeddings where the store was written"
+    return disk.path_of(store.path, remedy=remedy) / FOLDER
 
 
 def _renew(folder: Path, cube: Cube, variable: str) -> IndexedEmbedding:

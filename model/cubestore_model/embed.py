@@ -187,24 +187,30 @@ class CubeEmbedding:
         missing = embeddings.missing(self.cube, self.embedding)
         later = embeddings.outdated(self.cube, self.embedding)
         known = StoredChips.of(self.cube, self.embedding.chip_size)
-        embedding = self.embedding
+        embedding, network = self.embedding, self.encoder.to(self._device)
         for slot, commit in sorted({**missing, **later}.items()):
+            there = known.there(slot)
             with tempfile.TemporaryFile() as file:
-                made = Vectors(embedding, known.there(slot), file)
-                self._compute(made, known.batches(slot, self.options.batch_size))
+                made = Vectors(embedding, there, file)
+                batches = known.batches(slot, there, self.options.batch_size)
+                self._compute(network, made, batches)
                 if self.options.quantize and embedding.scale is None:
                     embedding = quantized(embedding, scale_for(made.values))
                 yield self._committed(made, embedding, slot, commit)
 
-    def _compute(self, made: Vectors, batches: Iterable[Mapping[str, Any]]) -> None:
+    @property
+    def _device(self) -> str:
+        return self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _compute(
+        self, network: Encoder, made: Vectors, batches: Iterable[Mapping[str, Any]]
+    ) -> None:
         """Encode the chips of a slot that have enough data."""
-        device = self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        network = self.encoder.to(device)
         for batch in batches:
             there = batch["valid"].float().mean(dim=(1, 2)) >= 1 - self.options.max_nodata
             if not there.any():
                 continue
-            told = self.prepared(_some(batch, there, device))
+            told = self.prepared(_some(batch, there, self._device))
             with torch.inference_mode():
                 out = network(**told)
                 loss = network.loss(**told) if self.embedding.loss_metric else None

@@ -44,9 +44,9 @@ class StoredChips:
             found[self._span(row, self.side[0]), self._span(column, self.side[1])] = True
         return found
 
-    def batches(self, slot: int, batch_size: int) -> Iterator[Batch]:
-        """Yield the chips of a slot that have pixels, as tensors that are filled again."""
-        rows, columns = np.nonzero(self.there(slot))
+    def batches(self, slot: int, there: Mask, batch_size: int) -> Iterator[Batch]:
+        """Yield some chips of a slot, as tensors that are filled again; ``there`` says which."""
+        rows, columns = np.nonzero(there)
         if not len(rows):
             return
         alike = {"tile": self.cube.tile.id, "sensor": self.cube.sensor.id, "slot": slot}
