@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -20,7 +20,7 @@ from cubestore.errors import (
     UnknownCubeError,
 )
 from cubestore.grids import Tile, tile
-from cubestore.recorded import history_afar
+from cubestore.recorded import SlotCommits, history_afar
 from cubestore.records import METADATA, Control, Record, Root
 from cubestore.sensors import Layer, Sensor, sensor
 from cubestore.slot import Instant, Slot, iso
@@ -42,6 +42,9 @@ class Cube:
 
     tile: Tile
     sensor: Sensor
+    _commits: SlotCommits = field(
+        default_factory=SlotCommits, init=False, repr=False, compare=False
+    )
 
     @property
     def path(self) -> str:
@@ -97,18 +100,14 @@ class Cube:
         """Return for each slot the newest commit that wrote pixels of it.
 
         What is computed from a slot (an index, embeddings) names it, and is out of date when a
-        later commit has added pixels.
+        later commit has added pixels. Asked again, only newer records are read.
 
         Raises:
             NotWritableError: the store is not on a file system: records lie beside the cube.
             DamagedError: a commit record is not the one that was committed.
         """
-        commits: dict[int, int] = {}
-        for record in self.records():
-            if record.operation in {"append", "fill"}:
-                for told in record.details["slots"]:
-                    commits.setdefault(told["slot"], record.number)
-        return commits
+        root = self.root()
+        return self._commits.at(root, self.records(root))
 
     # Reading.
 

@@ -7,7 +7,7 @@ every byte of a cube is accounted for.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -179,11 +179,7 @@ class Control:
         Raises:
             DamagedError: one is missing or not the one that was committed.
         """
-        digest_ = root.digest
-        for number in range(root.number, -1, -1):
-            record = self.record(number, digest_)
-            yield record
-            digest_ = record.parent
+        return linked(root, self.record)
 
     def record(self, number: int, digest_: str | None = None) -> Record:
         """Return the record of a commit.
@@ -207,6 +203,20 @@ class Control:
             expected=f"the record of commit {number}",
             remedy="restore it from a copy of the store; run `cubestore verify` for the extent",
         )
+
+
+def linked(root: Root, record: Callable[[int, str], Record]) -> Iterator[Record]:
+    """Yield the records from a root back to the first, each vouched for by the one after.
+
+    Args:
+        root: the committed state.
+        record: returns the one of a number and a digest, or refuses what lies there.
+    """
+    digest_ = root.digest
+    for number in range(root.number, -1, -1):
+        found = record(number, digest_)
+        yield found
+        digest_ = found.parent
 
 
 def group_document(arrays: Mapping[str, Json], attributes: Mapping[str, Any]) -> Json:

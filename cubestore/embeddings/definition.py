@@ -264,6 +264,13 @@ class Embedding:
             **(packed if self.scale is not None else {}),
         }
 
+    def saturated(self, values: Vectors) -> int:
+        """Return how many vectors have a number that the scale is too small for; 0 of floats."""
+        if self.scale is None:
+            return 0
+        most = (LARGEST + 0.5) * np.float32(self.scale)  # up to there it is off by half a step
+        return int(np.count_nonzero((np.abs(values) > most).any(axis=-1)))
+
     def stored(self, values: Vectors) -> np.ndarray[Any, Any]:
         """Return vectors as they are stored; integers are rounded, and saturate at the largest.
 
@@ -288,9 +295,9 @@ def variable_name(model: str) -> str:
     return "embedding_" + _slug(model)
 
 
-def scale_for(values: Vectors) -> float:
+def scale_for(*values: Vectors) -> float:
     """Return the scale with which none of these numbers saturates, and the rest err least."""
-    largest = float(np.nanmax(np.abs(values), initial=0))
+    largest = max((float(np.nanmax(np.abs(some), initial=0)) for some in values), default=0.0)
     return max(largest / LARGEST, float(np.finfo(np.float32).tiny)) if largest else 1.0
 
 

@@ -23,6 +23,11 @@ def commits_of(runs: Sequence[Sequence[int]]) -> dict[int, int]:
     return {slot: commit for first, end, commit in runs for slot in range(first, end)}
 
 
+def commit_of(runs: Sequence[Sequence[int]], slot: int) -> int | None:
+    """Return the commit of one slot's pixels; None where it is not complete."""
+    return next((commit for first, end, commit in runs if first <= slot < end), None)
+
+
 def block_of(
     group: Path | str, array: Array, index: tuple[int, ...]
 ) -> np.ndarray[Any, Any] | None:

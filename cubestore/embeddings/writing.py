@@ -7,7 +7,7 @@ have seen stays bit by bit: filled in again, a slot that got more pixels gets wh
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cubestore import layout
 from cubestore.commit import Staged
 from cubestore.cube import WAIT, Cube
 from cubestore.embeddings.definition import Embedding, Vectors
-from cubestore.embeddings.stored import block_of, commits_of, is_missing, whole_slot
+from cubestore.embeddings.stored import block_of, commit_of, is_missing, whole_slot
 from cubestore.encoding import Array
 from cubestore.errors import GridMismatchError, MismatchError, SlotError
 from cubestore.records import Root
@@ -274,14 +274,14 @@ class EmbeddingWriter:
                 remedy="take both from cubestore.embeddings.missing, before the pixels are read",
             )
         computed = self._writer.root.attributes[COMPUTED]
-        done = [commits_of(computed[n]).get(slot) for n in self._names]
+        done = [commit_of(computed[n], slot) for n in self._names]
         if all(before is not None and before >= commit for before in done):
             raise SlotError(
                 f"Slot {slot} has its vectors of {self.embedding.model} already",
                 expected="a slot that lacks them, or has more pixels since",
                 remedy="cubestore.embeddings.missing lists those; another set needs another name",
             )
-        before = commits_of(computed[self.embedding.variable]).get(slot)
+        before = commit_of(computed[self.embedding.variable], slot)
         if before is not None and before < commit:
             self._refuse_stale(slot, before)
 
@@ -304,8 +304,8 @@ class EmbeddingWriter:
     def _shards_after(self, slot: int, before: int) -> set[Shard]:
         return {
             (row, column)
-            for record in self._cube.records()
-            if record.number > before and record.operation == "fill"
+            for record in takewhile(lambda one: one.number > before, self._cube.records())
+            if record.operation == "fill"
             for told in record.details["slots"]
             if told["slot"] == slot
             for row, column in told["shards"]

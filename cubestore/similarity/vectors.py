@@ -18,6 +18,7 @@ from cubestore.cube import Cube
 from cubestore.embeddings.definition import Embedding, described
 from cubestore.embeddings.stored import commits_of, is_missing, whole_slot
 from cubestore.encoding import Array
+from cubestore.errors import DamagedError
 from cubestore.index.footprints import Footprints, footprints
 from cubestore.index.rows import shown
 from cubestore.records import Root
@@ -125,6 +126,8 @@ def _current(
     told = Described(commit=state, scale=embedding.scale or 1.0, slots=_slots(cube, root, array))
     parts, new = [], list(told.slots)
     if there is not None and _follows(cube, root, there.described.commit):
+        if (there.described.scale, there.described.slots) == (told.scale, told.slots):
+            told = there.described  # what was committed since is of other things
         same = set(there.described.slots) & set(told.slots)
         parts, new = [_kept(there, same)], [slot for slot in told.slots if slot not in same]
     parts += [_read(cube, array, slot.index) for slot in new]
@@ -155,16 +158,15 @@ def _kept(there: File, same: set[Slot]) -> Part:
 
 
 def _follows(cube: Cube, root: Root, state: State) -> bool:
-    """Whether a commit is one of those that led to a root: of a cube made anew it is not."""
-    digest = root.digest
+    """Whether a commit is one of those that led to a root: of a cube made anew it is not.
+
+    Its record alone is read: each is written once, and its digest stands for all before it.
+    """
+    number, digest = state
     try:
-        for record in cube.records(root):
-            if record.number <= state[0]:
-                return (record.number, digest) == state
-            digest = record.parent
-    except FileNotFoundError:  # a copy without its records
-        pass
-    return False
+        return number <= root.number and bool(cube.control.record(number, digest))
+    except DamagedError:  # another cube's, or a copy without its records
+        return False
 
 
 def _read(cube: Cube, array: Array, slot: int) -> Part:

@@ -25,7 +25,7 @@ from cubestore.errors import MismatchError
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.inputs import Preparation, preparation
 from cubestore_model.stored import StoredChips
-from cubestore_model.vectors import Vectors
+from cubestore_model.vectors import Floats, Vectors
 
 NODATA = 0.2
 """The part of a chip that may be nodata. Source: Clay-foundation/model, embeddings/utils.py."""
@@ -45,7 +45,8 @@ class Options:
     """Keep how badly each chip is reconstructed, of a model that reconstructs."""
 
     quantize: Literal["", "int8"] = ""
-    """Keep integers, in steps of a 127th of the largest number of a cube's first slot."""
+    """Keep integers, in steps of a 127th of the largest number of a cube's first slot; `Filled`
+    tells how many of a later slot's vectors have larger ones, which are cut off."""
 
     max_nodata: float = NODATA
     """The part of a chip that may be nodata, 0 to 1; others get no vector."""
@@ -83,6 +84,9 @@ class Filled:
 
     left_out: int
     """That touch a stored shard, and have too little data for one."""
+
+    saturated: int = 0
+    """Vectors, of chips and patches, with a number that was cut off: the scale is too small."""
 
 
 def embed(
@@ -195,7 +199,7 @@ class CubeEmbedding:
                 batches = known.batches(slot, there, self.options.batch_size)
                 self._compute(network, made, batches)
                 if self.options.quantize and embedding.scale is None:
-                    embedding = quantized(embedding, scale_for(made.values))
+                    embedding = quantized(embedding, scale_for(*_every(made)))
                 yield self._committed(made, embedding, slot, commit)
 
     @property
@@ -227,12 +231,20 @@ class CubeEmbedding:
             variable=embedding.variable,
             chips=int(made.computed.sum()),
             left_out=int((made.there & ~made.computed).sum()),
+            saturated=sum(map(embedding.saturated, _every(made))),
         )
 
 
 def quantized(embedding: Embedding, scale: float) -> Embedding:
     """Return the same set, kept as integers."""
     return replace(embedding, dtype="int8", scale=scale)
+
+
+def _every(made: Vectors) -> Iterator[Floats]:
+    """Yield the vectors of a slot's chips, then row by row those of its patches."""
+    yield made.values
+    if made.dense is not None:
+        yield from made.dense
 
 
 def _metric(encoder: Encoder) -> str:

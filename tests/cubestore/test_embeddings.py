@@ -1,6 +1,7 @@
 """Vectors beside the pixels: one set under one name, complete or NaN, and never changed."""
 
 import math
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import cubestore
 from cubestore import embeddings
 from cubestore.embeddings import Embedding
-from cubestore.errors import GridMismatchError, LockedError, MismatchError, SlotError
+from cubestore.errors import DamagedError, GridMismatchError, LockedError, MismatchError, SlotError
 
 ROOT = Path(__file__).parents[2]
 SHARD = ((1, 1),)
@@ -226,9 +227,27 @@ def test_an_integer_is_off_by_half_a_step_at_most_and_saturates(numbers, scale):
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=4))
 def test_a_scale_found_from_the_numbers_lets_none_saturate(numbers):
     values = np.array([[numbers]], "float32")
-    scale = embeddings.scale_for(values)
-    stored = replace(RCF, dtype="int8", scale=scale).stored(values)
+    scale = embeddings.scale_for(values, np.full_like(values, np.nan))
+    kept = replace(RCF, dtype="int8", scale=scale)
+    stored = kept.stored(values)
+    assert kept.saturated(values) == 0
     assert (np.abs(stored * scale - values) <= scale * 0.5001).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "cut_off"),
+    [
+        ([1.0, -127.0], 0),
+        ([127.4, 0.0], 0),  # off by less than half a step, as others are
+        ([127.6, 200.0], 1),  # a vector is counted once
+        ([0.0, -128.0], 1),  # and would say NaN otherwise
+        ([np.nan, np.nan], 0),
+    ],
+)
+def test_vectors_that_a_scale_is_too_small_for_are_counted(numbers, cut_off):
+    values = np.array([[numbers]], "float32")
+    assert replace(INTEGERS, dimensions=2, scale=1.0).saturated(values) == cut_off
+    assert replace(RCF, dimensions=2).saturated(values) == 0
 
 
 def test_integers_read_as_vectors_with_nan_in_every_reader(cube):
@@ -434,6 +453,29 @@ def test_pixels_that_came_while_the_model_ran_leave_the_slot_outdated(cube):
         writer.fill(0, vectors(), commit=before[0])
     assert 0 not in embeddings.missing(cube, RCF)
     assert list(embeddings.outdated(cube, RCF)) == [0]
+
+
+def test_commits_of_slots_follow_the_cube_and_old_records_are_not_read_again(cube):
+    before = cube.slot_commits()
+    assert before == {0: 1, 1: 1, 2: 1}
+    add_shard(cube, 1, (0, 1))
+    cube.control.record_path(0).unlink()  # whoever read it again would miss it
+    cube.control.record_path(1).unlink()
+    assert cube.slot_commits() == {**before, 1: 2}
+    afresh = cubestore.open_store(cube.store).cube(cube.tile.id, cube.sensor.id)
+    with pytest.raises(DamagedError, match="is missing"):
+        afresh.slot_commits()
+
+
+def test_a_cube_made_anew_is_followed_from_its_start(store, cube):
+    assert len(cube.slot_commits()) == 3
+    shutil.rmtree(cube.path)
+    shutil.rmtree(cube.control.path)
+    store.create_cube(cube.tile.id, cube.sensor.id)
+    with cube.write() as writer:
+        writer.append([slot(7)], [])
+        writer.append([slot(6)], [])
+    assert cube.slot_commits() == {0: 1, 1: 2}
 
 
 # Other processes, and their deaths.

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,6 +195,21 @@ def test_only_new_slots_are_read_and_what_is_found_is_what_is_committed(filled, 
     assert read == [2]
     assert cubestore.nearest(filled, at=PARIS, k=5, exact=True).equals(found)
     assert read == [2]  # all is in the index now
+
+
+def test_commits_of_other_things_leave_the_index_as_it_is(filled):
+    first = {one.tile: one.path for one in cubestore.index_embeddings(filled)}
+    found = cubestore.nearest(filled, at=PARIS, k=5)
+    cube = filled.cube("31UDQ", L8)
+    with cube.write() as writer:
+        writer.describe({"cubestore:note": "nothing"})
+        writer.append([slot(5)], [])  # without vectors
+    fill(cube, 0, vectors(9), replace(RCF, model="another"))
+    done = cubestore.index_embeddings(filled, model="rcf")
+    assert {one.tile: one.state for one in done} == dict.fromkeys(first, "unchanged")
+    key = next(Path(cube.path, "embedding_rcf").rglob("c/0/*/*/*"))
+    key.unlink()  # whoever looked into the cube would miss it
+    assert cubestore.nearest(filled, model="rcf", at=PARIS, k=5).equals(found)
 
 
 def test_a_superseded_slot_is_not_found_any_more(filled):

@@ -26,7 +26,7 @@ SIZE = 88
 SMALL = Options(chip_size=SIZE, batch_size=5)
 
 
-def append(cube, day, seed, *, empty=0):
+def append(cube, day, seed, *, empty=0, brightness=1):
     """Append a slot of noise, the first rows of which have no data."""
     rng = np.random.default_rng(seed)
     with cube.write() as writer:
@@ -34,7 +34,8 @@ def append(cube, day, seed, *, empty=0):
     pixels = {
         n: rng.integers(0, 4, (*a.shape[1:-2], 352, 352)).astype(a.dtype) for n, a in arrays.items()
     }
-    pixels["reflectance"] = rng.integers(0, 5000, (7, 352, 352)).astype("int16")
+    noise = rng.integers(0, 5000, (7, 352, 352)) * brightness
+    pixels["reflectance"] = noise.astype("int16")
     pixels["reflectance"][:, :empty] = -28672
     cube.append(cubestore.Slot(time=day, item_id=day, platform="terra"), pixels, origin=CORNER)
 
@@ -153,6 +154,18 @@ def test_integers_keep_the_scale_of_the_first_slot(cube):
         assert np.abs(got - vectors[enough]).max() <= scale * 0.51
     with pytest.raises(MismatchError, match="one set under one name"):
         list(cubestore_model.embed(cube.store, means(), options=SMALL))
+
+
+def test_vectors_that_the_first_slots_scale_cuts_off_are_counted(cube):
+    options = replace(SMALL, quantize="int8", dense=True)
+    done = list(cubestore_model.embed(cube.store, means(), options=options))
+    assert [one.saturated for one in done][:1] == [0]  # patches included, whose numbers are larger
+    append(cube, "2024-01-17", 3, brightness=3)
+    (one,) = cubestore_model.embed(cube.store, means(), options=options)
+    assert one.saturated == one.chips + 4 * one.chips
+    held = xr.open_zarr(cube.path, chunks=None)["embedding_means"]
+    largest = held.encoding["scale_factor"] * 127
+    assert np.nanmax(held.isel(time=2).values) == pytest.approx(largest)
 
 
 @pytest.mark.parametrize(
