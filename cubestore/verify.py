@@ -7,7 +7,7 @@ commit, which the next writer undoes; what nobody accounts for, something else h
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -73,14 +73,24 @@ def verify(control: Control, sensor: Sensor, tile: Tile) -> Report:
     Raises:
         UnknownCubeError: nothing was committed here.
     """
+    return settled(control, lambda only: _pass(control, sensor, tile, only))
+
+
+def settled(control: Control, look: Callable[[AbstractSet[str] | None], Report]) -> Report:
+    """Return what is found once nothing is written meanwhile, or what is found at every look.
+
+    Args:
+        control: of what is looked at.
+        look: looks, at these keys at least; None: at all.
+    """
     before = _newest(control)
-    report = _pass(control, sensor, tile)
+    report = look(None)
     for _ in range(TRIES):
         if not report.findings or _newest(control) == before:
             break
         before = _newest(control)
         suspects = {finding.key for finding in report.findings}
-        again = _pass(control, sensor, tile, only=suspects)
+        again = look(suspects)
         lasting = set(report.findings) & set(again.findings)
         report = replace(report, findings=tuple(sorted(lasting)))
     return report

@@ -216,7 +216,7 @@ class PatchSource:
         array, band = known[variable], str(banded[variable])
         suffix = band.removeprefix("band")
         held = [str(name) for name in known[band].values]
-        self.name, self.sensor = patches.name, str(array.attrs.get("cubestore:sensor", variable))
+        self.name, self.sensor = patches.name, str(array.attrs.get("sensor", variable))
         self.bands = tuple(held if bands is None else bands)
         self.picked = _picked(held, self.bands, patches.path)
         self.wavelengths = known[f"center_wavelength{suffix}"].values[self.picked].astype("f4")

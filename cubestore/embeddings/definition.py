@@ -166,34 +166,42 @@ class Embedding:
             made |= centres(grid, size)
         return made
 
-    def of_patches(self, sensor: str, gsd: float) -> tuple[Array, ...]:
-        """Return its variables in a patch set of no patches yet: a vector each, a loss each.
+    def of_patches(
+        self, sensor: str, gsd: float, seasons: Mapping[str, int] | None = None
+    ) -> tuple[Array, ...]:
+        """Return its variables in a patch set of no patches yet, those of whole patches last.
 
         Args:
             sensor: whose pixels they were made of.
             gsd: metres of a pixel.
-
-        Raises:
-            MismatchError: it has vectors of parts of a patch, which a set does not hold.
+            seasons: the dim of a patch's acquisitions, and how many there are; None: one.
         """
+        dims = {"patch": 0, **(seasons or {})}
+        vectors = self._of_patches(self.variable, self.chip_size, dims, (sensor, gsd))
+        made = [self._loss(vectors)] if self.loss_metric else []
         if self.patch_size:
-            raise MismatchError(
-                f"{self.model} with vectors of {self.patch_size} pixels in a patch set",
-                expected="one vector for each patch",
-                remedy="leave out patch_size, and make each of its squares a patch",
+            parts = dict.fromkeys(_dims(self.patch_size), self.patches)
+            made.append(
+                self._of_patches(self.dense, self.patch_size, {**dims, **parts}, (sensor, gsd))
             )
-        layout = {"layout_type": "irregular", "chip_size": [self.chip_size] * 2}
-        item = self.dimensions * np.dtype(self.dtype).itemsize
-        vectors = Array(
-            name=self.variable,
-            dims=("patch", _feature(self.model)),
-            shape=(0, self.dimensions),
+        return (*made, vectors)
+
+    def _of_patches(
+        self, name: str, size: int, dims: Mapping[str, int], source: tuple[str, float]
+    ) -> Array:
+        sensor, gsd = source
+        shape = (*dims.values(), self.dimensions)
+        item = math.prod(shape[1:]) * np.dtype(self.dtype).itemsize
+        layout = {"layout_type": "irregular", "chip_size": [size, size]}
+        return Array(
+            name=name,
+            dims=(*dims, _feature(self.model)),
+            shape=shape,
             dtype=self.dtype,
             fill=self._fill,
-            chunks=(max(1, PATCH_BYTES // item), self.dimensions),
-            attributes=self._attributes(self.chip_size, gsd, sensor, layout),
+            chunks=(max(1, PATCH_BYTES // item) if size == self.chip_size else 1, *shape[1:]),
+            attributes=self._attributes(size, gsd, sensor, layout),
         )
-        return (*([self._loss(vectors)] if self.loss_metric else []), vectors)
 
     def features(self) -> tuple[str, np.ndarray[Any, Any]]:
         """Return the dim of the vectors' numbers, and its coordinate."""

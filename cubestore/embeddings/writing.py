@@ -63,7 +63,7 @@ def declare(
     wanted = embedding.arrays(grid, cube.sensor.id)
     for variable in wanted:
         if variable.name in writer.arrays:
-            _refuse_other_set(writer.arrays[variable.name], variable)
+            refuse_other_set(writer.arrays[variable.name], variable)
     axes = embedding.axes(grid)
     for variable in wanted:
         if variable.name not in writer.arrays:
@@ -82,11 +82,17 @@ def refuse_others(cube: Cube, embedding: Embedding) -> None:
     for variable in embedding.arrays(layout.geobox(cube.sensor, cube.tile), cube.sensor.id):
         if variable.name in held:
             there = Array.from_document(variable.name, held[variable.name])
-            _refuse_other_set(there, variable)
+            refuse_other_set(there, variable)
 
 
-def _refuse_other_set(there: Array, wanted: Array) -> None:
-    """What only describes (creator, addresses) stays as it was first declared."""
+def refuse_other_set(there: Array, wanted: Array) -> None:
+    """Refuse a variable where another set lies under its name.
+
+    What only describes (creator, addresses) stays as it was first declared.
+
+    Raises:
+        MismatchError: another does.
+    """
     one, other = _told(there), _told(wanted)
     differs = [n for n in one.keys() | other.keys() if one.get(n) != other.get(n)]
     if differs:

@@ -15,12 +15,21 @@ from cubestore.errors import FormatError, UnknownPatchSetError
 from cubestore.patches.definition import PATCHES
 from cubestore.recorded import history_afar
 from cubestore.records import METADATA, Control, Record, Root
-from cubestore.verify import Finding, Report, _blocks, _metadata, _records, _strangers
+from cubestore.verify import (
+    Finding,
+    Report,
+    _ahead,
+    _blocks,
+    _metadata,
+    _records,
+    _strangers,
+    settled,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PatchSet:
-    """A benchmark that came as patches: one Zarr v3 group, written once."""
+    """A benchmark that came as patches: one Zarr v3 group; its pixels are written once."""
 
     store: str
     """Path or address of the store."""
@@ -35,7 +44,7 @@ class PatchSet:
 
     @property
     def control(self) -> Control:
-        """Where the set's lock and record lie: beside it.
+        """Where the set's lock and records lie: beside it.
 
         Raises:
             NotWritableError: the store is not on a file system.
@@ -70,11 +79,11 @@ class PatchSet:
         return root
 
     def records(self, root: Root | None = None) -> Iterator[Record]:
-        """Yield the record of the set, wherever the store lies.
+        """Yield the records of the set, the newest first, wherever the store lies.
 
         Raises:
-            DamagedError: it is not the one that was committed.
-            FileNotFoundError: a copy of the store on another machine lacks it.
+            DamagedError: one is not the one that was committed.
+            FileNotFoundError: a copy of the store on another machine lacks them.
         """
         newest = self.root() if root is None else root
         if "://" not in self.store:
@@ -106,11 +115,14 @@ class PatchSet:
         return dataset if chunks is None else reader.chunked(dataset, chunks)
 
     def verify(self) -> Report:
-        """Compare every byte with the record of the set.
+        """Compare every byte with the records of the set.
 
         Raises:
             UnknownPatchSetError: nothing was committed here.
         """
+        return settled(self.control, lambda _: self._looked())
+
+    def _looked(self) -> Report:
         control = self.control
         try:
             root = Root.read(control.group)
@@ -126,7 +138,7 @@ class PatchSet:
     def info(self) -> dict[str, Any]:
         """Return what the set holds, for people and as JSON."""
         root, data = self.root(), self.open()
-        record = self.control.record(0, root.digest) if "://" not in self.path else None
+        newest = self.control.record(root.number, root.digest) if "://" not in self.path else None
         bands = {n: [str(b) for b in a.values] for n, a in data.coords.items() if _is_band(n)}
         return {
             "name": self.name,
@@ -147,9 +159,9 @@ class PatchSet:
             "splits": dict(sorted(Counter(data.split.values.tolist()).items())),
             "attribution": root.attributes["attribution"],
             "license": root.attributes["license"],
-            "files": record.total_keys if record else None,
-            "bytes": record.total_bytes if record else None,
-            "committed": record.created if record else None,
+            "files": newest.total_keys if newest else None,
+            "bytes": newest.total_bytes if newest else None,
+            "committed": newest.created if newest else None,
         }
 
 
@@ -166,9 +178,10 @@ def _report(
 def _compared(path: str, control: Control, root: Root) -> Report:
     findings: list[Finding] = []
     keys = {k: m for record in _records(control, root, findings) for k, m in record.keys.items()}
-    findings += _metadata(control, root, under_way=False)
-    findings += _blocks(control.group, keys, {})
-    findings += _strangers(control.group, root, keys, {})
+    ahead = _ahead(control, root, findings)
+    findings += _metadata(control, root, under_way=bool(ahead))
+    findings += _blocks(control.group, keys, ahead)
+    findings += _strangers(control.group, root, keys, ahead)
     if not findings:
         findings += _contents(control.group, root)
     size = sum(size for size, *_ in keys.values())

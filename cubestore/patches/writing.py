@@ -167,9 +167,10 @@ class PatchWriter:
     def _refuse_half_vectors(self, pixels: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Refuse vectors that are neither finite nor all NaN; integers are what they are."""
         for one in self.description.embeddings:
-            values = pixels[one.embedding.variable]
-            if values.dtype == np.float32:
-                one.embedding.stored(values)
+            vectors = {one.embedding.variable, one.embedding.dense} & pixels.keys()
+            for values in (pixels[name] for name in sorted(vectors)):
+                if values.dtype == np.float32:
+                    one.embedding.stored(values)
 
 
 class _Stack:
@@ -301,9 +302,13 @@ def _publish(control: Control, aside: Path, root: Root, record: Record) -> None:
 
 
 def _sweep(control: Control) -> None:
-    """Remove what a writer left that did not end: its record first, by which it is known."""
+    """Remove what a writer left that did not end: its record first, by which it is known.
+
+    Of a set that is gone the records of what was added to it go too.
+    """
     if not control.group.exists():
-        control.record_path(0).unlink(missing_ok=True)
+        for record in sorted(control.records.glob("*.json")):
+            record.unlink()
     disk.sweep(control.records)
     disk.sync([control.records])
     disk.clear(control.staging)

@@ -11,6 +11,8 @@ for slot in cubestore_model.embed("STORE", encoder):
 """
 
 from cubestore_model.embed import CubeEmbedding, Filled, Options, embed
+from cubestore_model.embed_array import embed_array
+from cubestore_model.embed_patches import FilledPatches, embed_patches
 from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrained
 from cubestore_model.encoders import Encoded, Entry, Expected, encoders, register_encoder
 from cubestore_model.inputs import Preparation, inputs, preparation
@@ -25,10 +27,13 @@ __all__ = [
     "Entry",
     "Expected",
     "Filled",
+    "FilledPatches",
     "Loader",
     "Options",
     "Preparation",
     "embed",
+    "embed_array",
+    "embed_patches",
     "empirical_rcf",
     "encoders",
     "inputs",

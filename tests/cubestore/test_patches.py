@@ -143,10 +143,18 @@ def test_vectors_that_do_not_fit_are_refused_and_nothing_shows(store, given, pro
     assert store.patch_sets() == []
 
 
-def test_vectors_of_parts_of_a_patch_are_refused():
-    told = description(pixels=(), labels=(), embeddings=(embedded(patch_size=16),))
-    with pytest.raises(MismatchError, match="one vector for each patch"):
-        told.arrays()
+def test_vectors_of_parts_of_a_patch_lie_beside_those_of_the_whole(store):
+    one = embedded(chip_size=32, patch_size=16)
+    told = description(pixels=(), labels=(), embeddings=(one,))
+    parts = np.arange(6 * 2 * 2 * 5, dtype="float32").reshape(6, 2, 2, 5)
+    given = {"embedding_a_model_1": parts[:, 0, 0], "embedding_a_model_1_dense": parts}
+    with store.create_patches(told) as writer:
+        with pytest.raises(MismatchError, match="neither finite"):
+            writer.append({**given, "embedding_a_model_1_dense": parts + np.inf}, places(6))
+        writer.append(given, places(6))
+    dense = plain(store.patches(NAME)).embedding_a_model_1_dense
+    assert dense.dims == ("patch", "y_16", "x_16", "feature_a_model_1")
+    np.testing.assert_array_equal(dense.values, parts)
 
 
 def test_a_set_of_vectors_alone_has_no_pixels_to_stream(store):

@@ -7,6 +7,7 @@ import pytest
 
 import cubestore
 from cubestore import embeddings
+from tests.cubestore.patch_sets import patch_set
 
 MODIS = "modis-09a1"
 
@@ -46,3 +47,19 @@ def test_what_a_cube_refuses_is_one_line_and_the_others_are_done(program, store,
     assert "chip_size 64" in said
     assert "one set under one name" in said
     assert len(embeddings.listed(store.cube("h18v03", MODIS))) == 1
+
+
+def test_patch_sets_are_embedded_by_name_and_on_a_cluster_too(program, store, scheduler):
+    for name in ("noise/train", "noise/val"):
+        patch_set(store, 2, name=name)
+    told = json.loads(program("embed", store.path, "--patches", "noise/train", "--json").out)
+    assert [(o["patches"], o["first"], o["end"], o["chips"]) for o in told["patches"]] == [
+        ("noise/train", 0, 2, 4)
+    ]
+    said = program("embed", store.path, "--patches", "all", "--scheduler", scheduler)
+    assert "noise/val sentinel-2-l2a: patches 0 to 2, 4 vectors" in said.err
+    assert "noise/train" not in said.out  # they have theirs
+    both = ["--patches", "noise/val", "--tile", "h18v04"]
+    assert "one or the other" in program("embed", store.path, *both, check=1).err
+    absent = program("embed", store.path, "--patches", "noise/none", check=1).err
+    assert "no patch set noise/none" in absent

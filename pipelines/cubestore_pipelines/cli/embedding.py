@@ -1,8 +1,8 @@
-"""The verb ``embed``: a model's vectors into the cubes."""
+"""The verb ``embed``: a model's vectors into cubes and patch sets."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -20,6 +20,7 @@ def embed(  # noqa: PLR0913 - a verb's options
     weights: Path | None = None,
     sensor: Words = (),
     tile: Words = (),
+    patches: Words = (),
     chip_size: int = 0,
     dense: Flag = False,
     loss: Flag = False,
@@ -36,7 +37,8 @@ def embed(  # noqa: PLR0913 - a verb's options
 ) -> None:
     """Compute a model's vectors of chips into the cubes; only slots that lack them.
 
-    A second run computes nothing, one that was killed goes on.
+    With --patches it embeds patch sets instead: a vector for each acquisition of each patch, whole
+    or, with --chip-size, its middle. A second run computes nothing, one that was killed goes on.
 
     Example: cubestore embed STORE --model clay-v1.5 --weights clay-v1.5.ckpt
 
@@ -44,9 +46,12 @@ def embed(  # noqa: PLR0913 - a verb's options
         store: path of the store.
         model: an encoder's id, see `cubestore models`.
         weights: a file of them; without it those that were published.
-        sensor: only cubes of this sensor; repeatable. All that the model was trained on.
+        sensor: only cubes of this sensor; repeatable. All that the model was trained on; of a patch
+            set the first of those.
         tile: only cubes of this tile; repeatable.
-        chip_size: pixels along a chip; 0: as the model was trained.
+        patches: this patch set, as cloudsen12/high-train, instead of cubes; repeatable. all: every
+            one with pixels that the model takes.
+        chip_size: pixels along a chip; 0: as the model was trained, and of a patch set the patch.
         dense: keep the vectors of patches too.
         loss: keep how badly each chip is reconstructed.
         quantize: int8: keep integers with a scale.
@@ -56,7 +61,7 @@ def embed(  # noqa: PLR0913 - a verb's options
         batch_size: chips that are encoded at once.
         device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
         compat: name of published data to be made again, with what was wrong in them.
-        scheduler: address of a dask scheduler, on which cubes are embedded side by side.
+        scheduler: address of a dask scheduler, on which cubes and sets are embedded side by side.
         workers: processes of this machine that do so; without both, this one.
         json: print one JSON object.
     """
@@ -82,14 +87,30 @@ def embed(  # noqa: PLR0913 - a verb's options
         compat=compat,
         sensor=sensor,
         tile=tile,
+        patches=patches,
         options=options,
         scheduler=scheduler,
         workers=workers,
     ):
         done.append(asdict(one))
-        console.print(f"{one.tile} {one.sensor}: slot {one.slot}, {one.chips} chips")
+        console.print(_told(done[-1]))
     if json:
-        show_json({"store": str(store), "model": model, "slots": done})
+        show_json({"store": str(store), "model": model, "patches" if patches else "slots": done})
     else:
-        columns = ("tile", "sensor", "slot", "variable", "chips", "left_out")
+        columns = PATCHES if patches else SLOTS
         show_table(columns, [[one[name] for name in columns] for one in done])
+
+
+SLOTS = ("tile", "sensor", "slot", "variable", "chips", "left_out", "saturated")
+PATCHES = ("patches", "sensor", "first", "end", "variable", "chips", "left_out", "saturated")
+
+
+def _told(done: dict[str, Any]) -> str:
+    """Return a line of what was committed, with what of it was cut off."""
+    if "patches" in done:
+        told = "{patches} {sensor}: patches {first} to {end}, {chips} vectors".format(**done)
+    else:
+        told = "{tile} {sensor}: slot {slot}, {chips} chips".format(**done)
+    if not done["saturated"]:
+        return told
+    return f"{told}; {done['saturated']} are cut off: the scale of the first is too small for them"
