@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cubestore.embeddings.definition import Embedding
-from cubestore.errors import MismatchError, QueryError
+from cubestore.errors import QueryError
 from cubestore.index.selection import Box, Words, words_of
 from cubestore.similarity import filters
 from cubestore.similarity.by_faiss import Faiss
-from cubestore.similarity.question import Chip, Point, chip_at, chip_called, covers, named
+from cubestore.similarity.patch_sets import PATCH_WORDS, nearest_patches
+from cubestore.similarity.question import (
+    Chip,
+    Point,
+    chip_at,
+    chip_called,
+    covers,
+    fitting,
+    named,
+    refuse_no_direction,
+)
 from cubestore.similarity.search import METRICS, Asked, Block, Found, Metric, search
 from cubestore.similarity.sources import (
     Place,
@@ -38,12 +47,20 @@ Engine = Literal["signs", "faiss"]
 ENGINES = ("signs", "faiss")
 
 
-def nearest(store: Place, *, model: str = "", **question: Any) -> "gpd.GeoDataFrame":  # noqa: ANN401 - those of Neighbours.nearest
+def nearest(
+    store: Place,
+    *,
+    model: str = "",
+    patches: Words = (),
+    **question: Any,  # noqa: ANN401 - those of Neighbours.nearest
+) -> "gpd.GeoDataFrame":
     """Return the chips that are most like one, the most alike first.
 
     Args:
         store: a store, or the path or address of one.
         model: whose embeddings; may be left out where the store has one model's.
+        patches: look among the patches of these sets, or of ``all``, instead of the cubes' chips;
+            ``question`` is then that of :func:`cubestore.similarity.patch_sets.nearest_patches`.
         question: see :meth:`Neighbours.nearest`: ``at`` or ``chip``, ``k``, filters …
 
     Returns:
@@ -53,6 +70,10 @@ def nearest(store: Place, *, model: str = "", **question: Any) -> "gpd.GeoDataFr
         QueryError: a question that cannot be understood, or no chip to ask with.
         MismatchError: no embeddings of that model, sensor and tile, or sets that differ.
     """
+    if patches:
+        _refuse_odd(question.get("k", 1), question.get("metric", "cosine"), "signs", {})
+        _refuse_words_of_cubes(question)
+        return nearest_patches(opened(store), patches, model=model, **question)
     return neighbours(store, model=model).nearest(**question)
 
 
@@ -132,7 +153,7 @@ class Neighbours:
         _refuse_odd(k, metric, engine, more)
         self._refuse_other_size(more.pop("chip_size", None))
         asked = Asked(self._vector(at, time, chip, vector, sensor), metric)
-        _refuse_no_direction(asked)
+        refuse_no_direction(asked)
         looked = self._looked_at(sensor, tile, bbox)
         parts = [(vectors, part) for vectors in looked for part in vectors.parts]
         size = self.sources[0][1].chip_size
@@ -168,7 +189,7 @@ class Neighbours:
                 remedy="give at=(lon, lat)",
             )
         if vector is not None:
-            return _fitting(vector, self.sources[0][1])
+            return fitting(vector, self.sources[0][1])
         if chip:
             return self._chip_called(chip).vector
         assert at is not None  # noqa: S101 - one of the three
@@ -220,17 +241,6 @@ def _frame(parts: Sequence[tuple[Vectors, Part]], found: Found) -> "gpd.GeoDataF
     return frame.assign(time=frame["time"].dt.tz_localize("UTC"))
 
 
-def _fitting(vector: npt.ArrayLike, embedding: Embedding) -> npt.NDArray[np.float64]:
-    values = np.asarray(vector, np.float64)
-    if values.shape != (embedding.dimensions,) or not np.isfinite(values).all():
-        raise MismatchError(
-            f"A vector of shape {values.shape}" + ", not all finite" * (values.size > 0),
-            expected=f"({embedding.dimensions},) finite numbers, as {embedding.model} makes them",
-            remedy="take one vector, of the same model",
-        )
-    return values
-
-
 def _refuse_odd(k: int, metric: str, engine: str, more: dict[str, Any]) -> None:
     strange = sorted(more.keys() - {*filters.BY_INDEX, "chip_size"})
     if k < 1 or metric not in METRICS or engine not in ENGINES or strange:
@@ -242,10 +252,12 @@ def _refuse_odd(k: int, metric: str, engine: str, more: dict[str, Any]) -> None:
         )
 
 
-def _refuse_no_direction(asked: Asked) -> None:
-    if asked.metric == "cosine" and not asked.vector.any():
+def _refuse_words_of_cubes(question: dict[str, Any]) -> None:
+    strange = sorted(question.keys() - set(PATCH_WORDS))
+    if strange:
         raise QueryError(
-            "A vector of zeros, which has no direction",
-            expected="one that stands at an angle to others",
-            remedy='ask by metric="l2"',
+            f"Patches by {', '.join(strange)}",
+            expected=f"some of {', '.join(PATCH_WORDS)}: patch sets lie on no tile, and have no "
+            "chip index",
+            remedy="leave it out, or ask for the chips of cubes",
         )

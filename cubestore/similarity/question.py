@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyproj
 from numpy.typing import NDArray
 
 from cubestore import grids
 from cubestore.cube import Cube
-from cubestore.errors import QueryError
+from cubestore.embeddings.definition import Embedding
+from cubestore.errors import MismatchError, QueryError
 from cubestore.index.interval import span
+from cubestore.similarity.search import Asked
 from cubestore.similarity.vectors import Part, Places, Vectors
 
 Point = tuple[float, float]
@@ -105,6 +108,36 @@ def covers(cube: Cube, at: Point) -> bool:
 def named(cube: Cube, chipid: str) -> bool:
     """Whether a chip's name is one of a cube's."""
     return chipid.startswith(f"{cube.tile.id}-{cube.sensor.id}-")
+
+
+def fitting(vector: npt.ArrayLike, embedding: Embedding) -> NDArray[np.float64]:
+    """Return a user's vector, or refuse what is none of the model's.
+
+    Raises:
+        MismatchError: another shape, or numbers that are not finite.
+    """
+    values = np.asarray(vector, np.float64)
+    if values.shape != (embedding.dimensions,) or not np.isfinite(values).all():
+        raise MismatchError(
+            f"A vector of shape {values.shape}" + ", not all finite" * (values.size > 0),
+            expected=f"({embedding.dimensions},) finite numbers, as {embedding.model} makes them",
+            remedy="take one vector, of the same model",
+        )
+    return values
+
+
+def refuse_no_direction(asked: Asked) -> None:
+    """Refuse to measure angles from a vector of zeros.
+
+    Raises:
+        QueryError: it is one.
+    """
+    if asked.metric == "cosine" and not asked.vector.any():
+        raise QueryError(
+            "A vector of zeros, which has no direction",
+            expected="one that stands at an angle to others",
+            remedy='ask by metric="l2"',
+        )
 
 
 def _at(vectors: Vectors, at: Point) -> list[Chip]:

@@ -11,6 +11,7 @@ import xarray as xr
 import cubestore
 from cubestore import embeddings
 from cubestore.embeddings import Embedding
+from tests.cubestore.patch_sets import NAME, patch_set
 
 L8 = "landsat-c2-l2"
 
@@ -119,3 +120,18 @@ def test_what_goes_wrong_is_said_in_one_line(program, store, arguments, status, 
     assert problem in done.err
     assert done.out == ""
     assert status != 1 or done.err.count("\n") == 1
+
+
+def test_patches_are_found_by_their_ids(program, tmp_path):
+    store = cubestore.create_store(tmp_path / "patches")
+    patch_set(store, 4)
+    program("embed", store.path, "--patches", NAME)
+    asked = ["--patches", NAME, "--chip", "patch-0001-0", "--k", "3"]
+    shown = program("nearest", store.path, *asked).out.splitlines()
+    assert shown[0].split() == ["patches", "chipid", "distance", "time", "lon", "lat"]
+    assert shown[1].split()[:2] == [NAME, "patch-0001-0"]
+    found = json.loads(program("nearest", store.path, *asked, "--json").out)["chips"]
+    assert found[0]["center"] == [3.001, 49.999]
+    assert found[0]["time"] == "2020-01-02T00:00:00Z"
+    said = program("nearest", store.path, *asked, "--exact", check=1).err
+    assert "Patches by exact" in said

@@ -7,6 +7,7 @@ import xarray as xr
 from cyclopts import Parameter
 
 import cubestore
+from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.indexing import Question
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table
 
@@ -26,6 +27,7 @@ def nearest(  # noqa: PLR0913 - a verb's options
     time: str = "",
     chip: str = "",
     model: str = "",
+    patches: Words = (),
     k: int = 10,
     metric: Literal["cosine", "l2"] = "cosine",
     exact: bool = False,
@@ -35,6 +37,7 @@ def nearest(  # noqa: PLR0913 - a verb's options
     """List the chips that are most like the one at a place, by a model's embeddings.
 
     The chip that is asked with is the first. `cubestore index STORE --model ID` makes this quick.
+    With --patches it looks among the patches of a set: --chip is then a patch's id.
 
     Example: cubestore nearest STORE --at 2.35 48.85 --time 2023-06 --k 10 --model rcf
 
@@ -46,6 +49,7 @@ def nearest(  # noqa: PLR0913 - a verb's options
         time: a year, month, day or moment (UTC) from which it is to be.
         chip: instead of a place: the name of a chip.
         model: whose embeddings; may be left out where the store has one model's.
+        patches: this patch set, instead of the cubes; repeatable. all: every one with embeddings.
         k: how many.
         metric: cosine (1 - cos of the angle) or l2 (Euclidean).
         exact: measure all vectors, not only those whose signs say that they are near.
@@ -53,23 +57,28 @@ def nearest(  # noqa: PLR0913 - a verb's options
         json: print one JSON object.
     """
     asked = (question or Question()).asked()
+    asked |= {"exact": True} if exact else {}
+    asked |= {"candidates": candidates} if candidates is not None else {}
     found = cubestore.nearest(
         store,
         model=model,
+        patches=patches,
         at=at,
         time=time,
         chip=chip,
         k=k,
         metric=metric,
-        exact=exact,
-        candidates=candidates,
         **asked,
     )
     rows = [_row(*one) for one in zip(*(found[n] for n in COLUMNS), strict=True)]
+    if patches:
+        rows = [{"patches": name, **row} for name, row in zip(found.patches, rows, strict=True)]
     if json:
         show_json({"store": store, "chips": rows})
     else:
-        show_table([*COLUMNS[:-1], "lon", "lat"], [_shown(row) for row in rows])
+        more = ["patches"] if patches else []
+        columns = [*more, *COLUMNS[:-1], "lon", "lat"]
+        show_table(columns, [[row[name] for name in more] + _shown(row) for row in rows])
 
 
 COLUMNS = ("chipid", "distance", "time", "geometry")
@@ -79,7 +88,7 @@ def _row(chipid: str, distance: float, time: Any, geometry: Any) -> dict[str, An
     return {
         "chipid": chipid,
         "distance": distance,
-        "time": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+        "time": "" if str(time) == "NaT" else f"{time:%Y-%m-%dT%H:%M:%SZ}",
         "bbox": list(geometry.bounds),
         "center": list(geometry.centroid.coords[0]),
     }

@@ -1,0 +1,319 @@
+"""The patches that are most like one, by a model's embeddings, out of one patch set or several.
+
+    cubestore.nearest("STORE", patches="cloudsen12/high-train", model="rcf", chip="ROI_0001")
+
+A patch set's vectors are measured where they lie: there is no index of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyproj
+import xarray as xr
+
+from cubestore.embeddings import patch_sets
+from cubestore.embeddings.definition import Embedding, variable_name
+from cubestore.embeddings.stored import is_missing
+from cubestore.errors import MismatchError, QueryError
+from cubestore.index.interval import interval, span
+from cubestore.index.query import box_of
+from cubestore.index.selection import Box, Words, words_of
+from cubestore.patches import PatchSet
+from cubestore.similarity.filters import meets
+from cubestore.similarity.question import Point, fitting, refuse_no_direction
+from cubestore.similarity.search import Asked, Block, Found, Metric, search
+from cubestore.store import Store
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+Mask = npt.NDArray[np.bool_]
+
+EVERY = "all"
+"""Instead of names: every set that has embeddings of the model."""
+
+PATCH_WORDS = (
+    "at",
+    "time",
+    "chip",
+    "vector",
+    "k",
+    "metric",
+    "threads",
+    "bbox",
+    "datetime",
+    "split",
+)
+"""What patches can be asked by."""
+
+SAME = 1.0
+"""Metres within which two patches show the same place."""
+
+HALF_DIAGONAL = 0.5**0.5
+"""Of a square's side: what is farther from its middle lies outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchVectors:
+    """The vectors of one set, an acquisition of a patch a row; those that were computed."""
+
+    patches: PatchSet
+    embedding: Embedding
+    side: float
+    """Metres along a patch, NaN where nobody knows."""
+
+    ids: npt.NDArray[np.object_]
+    """The names of chips, as batches have them: ``PATCH`` or ``PATCH-SEASON``."""
+
+    lonlat: npt.NDArray[np.float64]
+    times: npt.NDArray[np.datetime64]
+    splits: npt.NDArray[np.object_]
+    vectors: npt.NDArray[Any]
+    """``(row, feature)`` as stored."""
+
+    @classmethod
+    def of(cls, patches: PatchSet, embedding: Embedding) -> "PatchVectors":
+        """Read them."""
+        data = patches.open(mask_and_scale=False)
+        stored = data[embedding.variable]
+        each = int(np.prod(stored.shape[1:-1]))
+        vectors = stored.values.reshape(-1, stored.shape[-1])
+        there = ~is_missing(vectors).any(axis=-1)
+        lonlat = np.stack([data.longitude.values, data.latitude.values], axis=-1)
+        return cls(
+            patches=patches,
+            embedding=embedding,
+            side=embedding.chip_size * float(stored.attrs.get("geoemb:gsd", np.nan)),
+            ids=_names(data.patch_id.values, stored.shape[1:-1])[there],
+            lonlat=np.repeat(lonlat, each, axis=0)[there],
+            times=_times(data, stored)[there],
+            splits=np.repeat(data.split.values.astype(object), each)[there],
+            vectors=vectors[there],
+        )
+
+    def block(self, allowed: Mask | None) -> Block:
+        """Return what is searched."""
+        scale = self.embedding.scale or 1.0
+        return Block(vectors=self.vectors, scale=scale, allowed=allowed)
+
+    def vector(self, row: int) -> npt.NDArray[np.float64]:
+        """Return a row as the number that it stands for."""
+        scaled = self.vectors[row].astype(np.float32) * np.float32(self.embedding.scale or 1.0)
+        found: npt.NDArray[np.float64] = scaled.astype(np.float64)
+        return found
+
+    def metres(self, at: Point) -> npt.NDArray[np.float64]:
+        """Return how far the middles lie from a place."""
+        lon, lat = (np.full(len(self.ids), degrees, np.float64) for degrees in at)
+        _, _, far = pyproj.Geod(ellps="WGS84").inv(lon, lat, *self.lonlat.T)
+        return np.asarray(far)
+
+
+def nearest_patches(  # noqa: PLR0913 - a question has many parts, each by keyword
+    store: Store,
+    patches: Words,
+    *,
+    model: str = "",
+    at: Point | None = None,
+    time: str = "",
+    chip: str = "",
+    vector: npt.ArrayLike | None = None,
+    k: int = 10,
+    metric: Metric = "cosine",
+    threads: int = 0,
+    bbox: Box | None = None,
+    datetime: str = "",
+    split: Words | None = None,
+) -> "gpd.GeoDataFrame":
+    """Return the patches that are most like one, the most alike first.
+
+    Args:
+        store: that has them.
+        patches: names of sets, or ``all``.
+        model: whose embeddings; may be left out where the sets have one model's.
+        at: longitude and latitude: the patch there is asked with, the latest of it.
+        time: with ``at``: a year, month, day or moment, UTC, from which that is to be.
+        chip: instead of ``at``: a patch's id, with ``-SEASON`` where it has several acquisitions.
+        vector: instead of ``at``: a vector of the model.
+        k: how many. The patch that is asked with is one of them, at distance 0.
+        metric: ``cosine``, 1 - cos of the angle; or ``l2``, the Euclidean distance.
+        threads: as many as there are processors, where 0.
+        bbox: find patches whose middle lies in it: west, south, east, north.
+        datetime: taken then: ``A/B``.
+        split: of these splits.
+
+    Returns:
+        Columns ``chipid``, ``distance``, ``time`` (NaT where nobody knows), ``geometry``, the
+        patch's middle in lon/lat, and ``patches``, its set.
+
+    Raises:
+        QueryError: a question that cannot be understood, or no patch to ask with.
+        MismatchError: no embeddings of that model, or sets of vectors that differ.
+    """
+    found = [PatchVectors.of(*one) for one in _with_vectors(store, words_of(patches), model)]
+    asked = Asked(_asked(found, at, time, chip, vector), metric)
+    refuse_no_direction(asked)
+    blocks = [one.block(_allowed(one, bbox, datetime, split)) for one in found]
+    return _frame(found, search(blocks, asked, k, exact=True, threads=threads))
+
+
+def _with_vectors(
+    store: Store, names: Sequence[str], model: str
+) -> list[tuple[PatchSet, Embedding]]:
+    """Return the sets with the embedding that is compared.
+
+    Raises:
+        MismatchError: a set without, or sets of vectors that lie in different spaces.
+        QueryError: several models, and none is named.
+    """
+    every = EVERY in names
+    sets = [store.patches(name) for name in (store.patch_sets() if every else names)]
+    held = [(one, patch_sets.listed(one)) for one in sets]
+    there = sorted({name for _, some in held for name in some})
+    wanted = [n for n in there if not model or n in {model, variable_name(model)}]
+    found = [(one, some[n]) for one, some in held for n in wanted if n in some]
+    if len(wanted) > 1:
+        raise QueryError(
+            f"Embeddings called {', '.join(wanted)}",
+            expected="one model in a question",
+            remedy="give model",
+        )
+    if not found or (len(found) < len(sets) and not every):
+        raise MismatchError(
+            f"{', '.join(names)} without embeddings{' of ' * bool(model)}{model}",
+            expected=f"those of {', '.join(there)}" if there else "patch sets with embeddings",
+            remedy="compute them with `cubestore embed --patches`, or name another model",
+        )
+    _refuse_others([embedding for _, embedding in found])
+    return found
+
+
+def _refuse_others(embeddings: Sequence[Embedding]) -> None:
+    names = ("weights_sha256", "pooling", "dimensions")
+    spaces = {tuple(getattr(one, name) for name in names) for one in embeddings}
+    if len(spaces) > 1:
+        raise MismatchError(
+            f"Vectors of {embeddings[0].model} with {len(spaces)} sets of {', '.join(names)}",
+            expected="one space: what differs cannot be compared",
+            remedy="ask each patch set by itself",
+        )
+
+
+def _asked(
+    found: Sequence[PatchVectors],
+    at: Point | None,
+    time: str,
+    chip: str,
+    vector: npt.ArrayLike | None,
+) -> npt.NDArray[np.float64]:
+    if (at is not None) + bool(chip) + (vector is not None) != 1 or (time and at is None):
+        raise QueryError(
+            "A question with more than one of at, chip and vector, or with none",
+            expected="one of them; time with at alone",
+            remedy="give at=(lon, lat)",
+        )
+    if vector is not None:
+        return fitting(vector, found[0].embedding)
+    where = _place(found, at, time) if at is not None else _called(found, chip)
+    return where[0].vector(where[1])
+
+
+def _called(found: Sequence[PatchVectors], chip: str) -> tuple[PatchVectors, int]:
+    for one in found:
+        for row in np.flatnonzero(one.ids == chip).tolist():
+            return one, row
+    raise QueryError(
+        f"No patch called {chip!r} has an embedding",
+        expected=f"an id such as {next((i for one in found for i in one.ids), 'PATCH')}",
+        remedy="take it from a batch's chipid, or ask for a place with at",
+    )
+
+
+def _place(found: Sequence[PatchVectors], at: Point, time: str) -> tuple[PatchVectors, int]:
+    """Return the patch at a place: the latest, of those whose middle is nearest."""
+    far = [one.metres(at) for one in found]
+    least = min((float(some.min()) for some in far if some.size), default=np.inf)
+    here = [
+        (one, row)
+        for one, some in zip(found, far, strict=True)
+        if not least > one.side * HALF_DIAGONAL
+        for row in np.flatnonzero(some <= least + SAME).tolist()
+        if not time or _within(one.times[row], span(time))
+    ]
+    if not here:
+        raise QueryError(
+            f"No patch at {at[0]:g} {at[1]:g}{' of ' * bool(time)}{time} has an embedding",
+            expected=f"a place in one; the nearest lies {least / 1000:.1f} km away",
+            remedy="ask with the id of a patch, as chip",
+        )
+    return max(here, key=lambda one: _moment(one[0].times[one[1]]))
+
+
+def _within(moment: np.datetime64, times: tuple[int | None, int | None]) -> bool:
+    first, last = times
+    us = _moment(moment)
+    return (first is None or us >= first) and (last is None or us <= last)
+
+
+def _moment(moment: np.datetime64) -> int:
+    """Return microseconds since 1970; the least number where there is no time."""
+    return int(moment.astype("M8[us]").astype(np.int64))
+
+
+def _allowed(
+    one: PatchVectors, bbox: Box | None, datetime: str, split: Words | None
+) -> Mask | None:
+    masks: list[Mask] = []
+    if bbox is not None:
+        masks.append(meets(np.tile(one.lonlat, 2), box_of(bbox)))
+    if datetime:
+        times = interval(datetime)
+        masks.append(np.array([_within(moment, times) for moment in one.times], bool))
+    if split:
+        masks.append(np.isin(one.splits.astype(str), list(words_of(split))))
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _names(ids: npt.NDArray[Any], seasons: tuple[int, ...]) -> npt.NDArray[np.object_]:
+    if not seasons:
+        return ids.astype(object)
+    each = range(seasons[0])
+    return np.array([f"{name}-{n}" for name in ids.tolist() for n in each], object)
+
+
+def _times(data: xr.Dataset, stored: xr.DataArray) -> npt.NDArray[np.datetime64]:
+    """Return when each acquisition was taken; NaT where nobody knows."""
+    count, lead = int(np.prod(stored.shape[:-1])), stored.dims[:-1]
+    names = ["time" + str(d).removeprefix("season") for d in lead[1:]] or _time_of(data, stored)
+    known = next((data[name] for name in names if name in data.coords), None)
+    if known is None:
+        return np.full(count, "NaT", "M8[us]")
+    times: npt.NDArray[np.datetime64] = known.values.astype("M8[us]")
+    return np.repeat(times, count // times.size) if times.size < count else times.reshape(-1)
+
+
+def _time_of(data: xr.Dataset, stored: xr.DataArray) -> list[str]:
+    """Return the names that the times of a sensor of one acquisition may have."""
+    sensor = stored.attrs.get("geoemb:source_data")
+    mine = [a for a in data.data_vars.values() if a.attrs.get("sensor", "") == sensor]
+    bands = [str(d) for array in mine for d in array.dims if str(d).startswith("band")]
+    return [f"time{name.removeprefix('band')}" for name in bands] or ["time"]
+
+
+def _frame(found: Sequence[PatchVectors], rows: Found) -> "gpd.GeoDataFrame":
+    import geopandas as gpd  # noqa: PLC0415 - for people alone
+    import shapely  # noqa: PLC0415 - the same
+
+    pairs = [(found[b], r) for b, r in zip(rows.block.tolist(), rows.row.tolist(), strict=True)]
+    columns = {
+        "chipid": [one.ids[row] for one, row in pairs],
+        "distance": rows.distance,
+        "time": np.array([one.times[row] for one, row in pairs], "datetime64[us]"),
+        "patches": [one.patches.name for one, _ in pairs],
+    }
+    places = [shapely.Point(one.lonlat[row]) for one, row in pairs]
+    frame = gpd.GeoDataFrame(columns, geometry=places, crs="OGC:CRS84")
+    return frame.assign(time=frame["time"].dt.tz_localize("UTC"))
