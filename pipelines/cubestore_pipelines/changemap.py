@@ -1,18 +1,12 @@
 """What changed, for other software and for the eye: a GeoTIFF of distances, a picture of them."""
 
 import os
-import uuid
-import warnings
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import rasterio
 import xarray as xr
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning
 
-from cubestore import disk
+from cubestore_pipelines.picture import png, raster
 
 PICTURE_SIDE = 800
 """Pixels of a picture, at least, along its longer side."""
@@ -39,7 +33,7 @@ def geotiff(change: xr.DataArray, path: str | os.PathLike[str]) -> None:
     box = change.odc.geobox
     options = {"crs": box.crs.to_wkt(), "transform": box.affine, "nodata": np.nan}
     tags = {name: str(value) for name, value in change.attrs.items()}
-    _write(path, change.values[None], "GTiff", tags=tags, compress="deflate", **options)
+    raster(path, change.values[None], "GTiff", tags=tags, compress="deflate", **options)
 
 
 def picture(change: xr.DataArray, path: str | os.PathLike[str]) -> None:
@@ -53,41 +47,15 @@ def picture(change: xr.DataArray, path: str | os.PathLike[str]) -> None:
         NotWritableError: the disk is read-only or full.
     """
     times = -(-PICTURE_SIDE // max(change.shape))
-    drawn = np.repeat(np.repeat(_colours(change.values), times, axis=1), times, axis=2)
-    _write(path, drawn, "PNG")
+    drawn = np.repeat(np.repeat(_colours(change.values), times, axis=0), times, axis=1)
+    png(drawn, path)
 
 
 def _colours(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return red, green, blue and opacity, ``(4, y, x)``."""
+    """Return red, green, blue and opacity, ``(y, x, 4)``."""
     known = np.isfinite(values)
     most = float(np.quantile(values[known], BRIGHT)) if known.any() else 0.0
     share = np.clip(np.nan_to_num(values / most if most > 0 else values * 0), 0, 1)
     steps = np.linspace(0, 1, len(RAMP))
     mixed = [np.interp(share, steps, channel) for channel in RAMP.T]
-    return np.stack([*mixed, known * 255.0]).round().astype(np.uint8)
-
-
-def _write(
-    path: str | os.PathLike[str],
-    bands: NDArray[Any],
-    driver: str,
-    *,
-    tags: dict[str, str] | None = None,
-    **options: Any,  # noqa: ANN401 - rasterio's
-) -> None:
-    """Put a raster of ``(band, y, x)`` in place in one step."""
-    target = Path(path)
-    count, height, width = bands.shape
-    profile = {"count": count, "height": height, "width": width, "dtype": bands.dtype.name}
-    aside = target.with_name(f".{uuid.uuid4().hex}.{target.name}")
-    with disk.writable(target.parent), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture is not
-        disk.make_directory(target.parent)
-        try:
-            with rasterio.open(aside, "w", driver=driver, **profile, **options) as file:
-                file.write(bands)
-                file.update_tags(**(tags or {}))
-            aside.replace(target)
-        finally:
-            for left in (aside, aside.with_name(f"{aside.name}.aux.xml")):
-                left.unlink(missing_ok=True)
+    return np.stack([*mixed, known * 255.0], axis=-1).round().astype(np.uint8)

@@ -9,16 +9,17 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyproj
 import shapely
 
 import cubestore
-from cubestore_pipelines import cluster, planfile
+from cubestore_pipelines import cluster, demo_alike, planfile
 from cubestore_pipelines.build import Report, build
 from cubestore_pipelines.choices import Choices
+from cubestore_pipelines.demo_step import Step
 from cubestore_pipelines.plan import plan
 from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive, shown_plan
 from cubestore_pipelines.simulate.plans import CROSSING, HARBOUR, PLAINS
@@ -52,14 +53,6 @@ CLOUD = 0.3
 __all__ = ["SENSOR", "TILE", "Step", "run"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was done: the command that does it, and what came of it."""
-
-    command: str
-    result: str
-
-
 def run(directory: Path) -> Iterator[Step]:
     """Do what the demo does, a step at a time.
 
@@ -77,6 +70,7 @@ def run(directory: Path) -> Iterator[Step]:
             yield from _others(directory, server, scheduler)
     yield _aligned(directory)
     yield from _streamed(directory)
+    yield from demo_alike.vectors(directory)
 
 
 @contextmanager

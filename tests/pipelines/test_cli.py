@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import xarray as xr
@@ -46,6 +47,25 @@ def test_the_demo_makes_cubes_that_plain_xarray_opens(demo):
     for words in ("cubestore build", "xr.open_zarr", "<xarray.Dataset>", "@", "demo.png"):
         assert words in done.stdout
     assert (directory / "demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_ends_with_chips_that_look_alike(demo):
+    directory, done = demo
+    for words in ("cubestore embed", "cubestore export embeddings", "cubestore nearest"):
+        assert words in done.stdout
+    assert (directory / "alike.png").read_bytes().startswith(b"\x89PNG")
+    (file,) = (directory / "exported").iterdir()
+    frame = gpd.read_parquet(file)
+    assert len(frame) == 27  # of two slots of the radar
+    asked, *near = re.findall(r"^  (31UGQ-\S+)  (\d\.\d{4})$", done.stdout, re.MULTILINE)
+    assert asked[1] == "0.0000"
+    distances = [float(distance) for _, distance in near]
+    assert len(near) == 3
+    assert distances == sorted(distances)
+    vectors = dict(zip(frame.universal_class_identifier, frame.embeddings, strict=True))
+    one, other = (np.array(vectors[f"{name}-rcf"]) for name in (asked[0], near[0][0]))
+    cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+    assert 1 - cosine == pytest.approx(distances[0], abs=1e-4)
 
 
 def test_the_demo_stores_what_its_archive_has(demo):

@@ -1,6 +1,5 @@
 """The verb ``demo``: what the project does, shown on this machine in about a minute."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.text import Text
 from cubestore import open_store
 from cubestore.errors import DamagedError
 from cubestore_pipelines import demo as recipe
+from cubestore_pipelines import demo_alike as alike
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, size
 
 WIDTH = 64
@@ -55,12 +55,31 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
     console.print(f"\nWith nothing but xarray: xr.open_zarr({cube.path!r})\n")
     opened = xr.open_zarr(cube.path, chunks=None)
     console.print(str(opened))
+    from cubestore_pipelines.picture import png  # noqa: PLC0415 - rasterio is for pictures alone
+
     colours = _colours(opened)
     picture = directory / PICTURE
-    _paint(colours, picture)
+    png(colours, picture)
     console.print(f"\nThe clearest slot, in the colours of the eye, also in {picture}:\n")
     console.print(_drawn(colours, console))
+    _show_alike(directory, console)
     console.print(f"\nNext: cubestore info {directory} {recipe.TILE} {recipe.SENSOR}")
+
+
+def _show_alike(directory: Path, console: Console) -> None:
+    """Show a chip and those that are most like it, side by side."""
+    from cubestore_pipelines.picture import png  # noqa: PLC0415 - rasterio is for pictures alone
+
+    found = alike.alike(directory)
+    if found is None:
+        return
+    console.print(f"\n$ {found.command}")
+    for chipid, distance in zip(found.chipids, found.distances, strict=True):
+        console.print(f"  {chipid}  {distance:.4f}")
+    levels, picture = alike.picture(directory, found), directory / alike.PICTURE
+    png(levels, picture)
+    console.print(f"\nThe chip that was asked with, and its nearest, also in {picture}:\n")
+    console.print(_drawn(levels, console))
 
 
 def _colours(opened: xr.Dataset) -> Levels:
@@ -71,20 +90,6 @@ def _colours(opened: xr.Dataset) -> Levels:
     colours = window.sel(band=["B04", "B03", "B02"]).transpose("y", "x", "band").values
     levels: Levels = (np.nan_to_num(np.clip(colours / BRIGHT, 0, 1)) * 255).astype("uint8")
     return levels
-
-
-def _paint(levels: Levels, path: Path) -> None:
-    """Write a PNG."""
-    import rasterio  # noqa: PLC0415 - for the picture alone
-    from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415 - the same
-
-    rows, columns, count = levels.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(
-            path, "w", driver="PNG", height=rows, width=columns, count=count, dtype="uint8"
-        ) as picture:
-            picture.write(levels.transpose(2, 0, 1))
 
 
 def _drawn(colours: Levels, console: Console) -> Text:
