@@ -15,7 +15,7 @@ Under one name lies one set: one (weights, preprocessing, pooling, chip size, dt
 that readers have seen never changes. When a slot gets more pixels it is OUTDATED: its vectors
 stand, those of the new chips can be filled in, and where a chip was computed from half of its
 pixels that is refused. ``definition`` says what an embedding is, ``writing`` and ``reading`` the
-rest; nothing here knows a model.
+rest of cubes', ``patch_sets`` that of patch sets'; nothing here knows a model.
 """
 
 from cubestore.embeddings.definition import Embedding, scale_for, variable_name

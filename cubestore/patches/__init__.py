@@ -21,9 +21,11 @@ it came from.
 It appears whole, by one rename, when the block ends; a writer that fails or is killed leaves the
 store as it was. Every byte is vouched for by a record beside the set, as in a cube.
 
-A set may hold models' vectors, ``embedding_MODEL`` on ``(patch, feature_MODEL)``, beside pixels or
-alone: ``embeddings=(Embedded(...),)``. ``definition`` says what a set holds and how it is cut,
-``columns`` what is known of its patches.
+A set may come with models' vectors, ``embedding_MODEL`` on ``(patch, feature_MODEL)``, beside
+pixels or alone: ``embeddings=(Embedded(...),)``; or get them later, block by block, as ``adding``
+does it and `cubestore.embeddings.patch_sets` asks for it. Pixels and columns never change.
+
+``definition`` says what a set holds and how it is cut, ``columns`` what is known of its patches.
 """
 
 from cubestore.patches.definition import PATCHES, Embedded, PatchDescription, Pixels
