@@ -51,9 +51,24 @@ def mean_two_std(pixels: Numbers, mean: npt.ArrayLike, std: npt.ArrayLike) -> By
     Raises:
         MismatchError: another number of means than of bands, or a std that is not above 0.
     """
-    low, width = (_beside(n, pixels) for n in _range(mean, std, pixels.shape[-3]))
+    low, width = between(mean, std, pixels)
     scaled = (pixels - low) / width * _factor(pixels)
     return _rounded_down(scaled)
+
+
+def between(mean: npt.ArrayLike, std: npt.ArrayLike, pixels: Numbers) -> tuple[Numbers, Numbers]:
+    """Return where each band's 0 is and how far from it 255, as `mean_two_std` has them.
+
+    Args:
+        mean: of each band.
+        std: of each band.
+        pixels: ``(…, band, y, x)``; the result is in their precision, and where they are.
+
+    Raises:
+        MismatchError: another number of means than of bands, or a std that is not above 0.
+    """
+    low, width = (_beside(n, pixels) for n in _range(mean, std, pixels.shape[-3]))
+    return low, width
 
 
 def values_of_mean_two_std(
@@ -122,9 +137,8 @@ def _range(
 def _beside(numbers: Numbers, pixels: Numbers) -> Numbers:
     """Return a number a band in the precision of the pixels, and where the pixels are."""
     kind = np.float32 if pixels.dtype == np.float32 else np.float64
-    xp = pixels.__array_namespace__() if hasattr(pixels, "__array_namespace__") else np
-    beside: Numbers = xp.asarray(numbers.astype(kind))[:, None, None]
-    return beside
+    there: Numbers = np.asarray(numbers.astype(kind), like=pixels)  # CuPy's, of CuPy's pixels
+    return there[:, None, None]
 
 
 def _factor(pixels: Numbers) -> Any:  # noqa: ANN401 - a scalar of either precision

@@ -18,7 +18,7 @@ pixels that is refused. ``definition`` says what an embedding is, ``writing`` an
 rest of cubes', ``patch_sets`` that of patch sets'; nothing here knows a model.
 """
 
-from cubestore.embeddings.definition import Embedding, scale_for, variable_name
+from cubestore.embeddings.definition import Embedding, scale_for, steps_for, variable_name
 from cubestore.embeddings.reading import Held, listed, missing, of_chips, outdated, read
 from cubestore.embeddings.writing import EmbeddingWriter, Encoder, declare, refuse_others, write
 
@@ -35,6 +35,7 @@ __all__ = [
     "read",
     "refuse_others",
     "scale_for",
+    "steps_for",
     "variable_name",
     "write",
 ]

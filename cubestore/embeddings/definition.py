@@ -294,13 +294,18 @@ class Embedding:
             )
         if self.dtype == "float32":
             return values
-        steps = np.rint(values / np.float32(self.scale or 1)).clip(-LARGEST, LARGEST)
-        return np.where(absent[..., None], np.float32(MISSING), steps).astype("int8")
+        return steps_for(values, self.scale or 1)
 
 
 def variable_name(model: str) -> str:
     """Return the variable that holds a model's embeddings: ``embedding_clay_v1_5``."""
     return "embedding_" + _slug(model)
+
+
+def steps_for(values: Vectors, scale: float) -> np.ndarray[Any, np.dtype[np.int8]]:
+    """Return numbers in steps of a scale, to the nearest; NaN is `MISSING`."""
+    steps = np.rint(values / np.float32(scale)).clip(-LARGEST, LARGEST)
+    return np.where(np.isnan(values), np.float32(MISSING), steps).astype(np.int8)
 
 
 def scale_for(*values: Vectors) -> float:

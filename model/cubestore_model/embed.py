@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,13 +23,18 @@ from cubestore import embeddings
 from cubestore.cube import Cube
 from cubestore.embeddings import Embedding, scale_for
 from cubestore.errors import MismatchError
+from cubestore_model.arrays.scaling import Room
 from cubestore_model.encoder import Encoder, load_encoder
+from cubestore_model.encoders.encoded import Encoded
 from cubestore_model.inputs import Preparation, preparation
+from cubestore_model.prefetch import on_device
 from cubestore_model.stored import StoredChips
 from cubestore_model.vectors import Floats, Vectors
 
 NODATA = 0.2
 """The part of a chip that may be nodata. Source: Clay-foundation/model, embeddings/utils.py."""
+
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,9 @@ class Options:
     """Bands that the model needs and the cubes lack, given as zeros."""
 
     batch_size: int = 32
+    precision: Literal["float32", "bf16"] = "float32"
+    """In which the network computes; in bf16 its vectors, float32 still, are another set."""
+
     device: str = ""
     """torch's name of one; "": the first GPU, or the CPU where there is none."""
 
@@ -68,6 +77,12 @@ class Options:
                 "batch",
                 expected="a fraction from 0 to 1, sizes that are none or more",
                 remedy="for 20 % give 0.2",
+            )
+        if self.precision not in PRECISIONS:
+            raise MismatchError(
+                f"precision {self.precision!r}",
+                expected=" or ".join(PRECISIONS),
+                remedy="leave it out, or give bf16",
             )
 
 
@@ -157,6 +172,8 @@ class CubeEmbedding:
         """
         bands = [str(name) for name in cube.open().band.values]
         prepared = preparation(encoder, cube.sensor.id, bands, use=options.use, zeros=options.zeros)
+        if options.precision != "float32":
+            prepared = replace(prepared, precision=options.precision)
         entry = encoder.entry
         embedding = Embedding(
             model=encoder.id,
@@ -191,35 +208,45 @@ class CubeEmbedding:
         missing = embeddings.missing(self.cube, self.embedding)
         later = embeddings.outdated(self.cube, self.embedding)
         known = StoredChips.of(self.cube, self.embedding.chip_size)
-        embedding, network = self.embedding, self.encoder.to(self._device)
+        embedding, network, room = self.embedding, self.encoder.to(self._device), Room()
         for slot, commit in sorted({**missing, **later}.items()):
             there = known.there(slot)
             with tempfile.TemporaryFile() as file:
                 made = Vectors(embedding, there, file)
                 batches = known.batches(slot, there, self.options.batch_size)
-                self._compute(network, made, batches)
+                self._compute(network, made, batches, room)
                 if self.options.quantize and embedding.scale is None:
                     embedding = quantized(embedding, scale_for(*_every(made)))
                 yield self._committed(made, embedding, slot, commit)
 
     @property
-    def _device(self) -> str:
-        return self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    def _device(self) -> torch.device:
+        name = self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(name)
 
     def _compute(
-        self, network: Encoder, made: Vectors, batches: Iterable[Mapping[str, Any]]
+        self, network: Encoder, made: Vectors, batches: Iterable[Mapping[str, Any]], room: Room
     ) -> None:
         """Encode the chips of a slot that have enough data."""
-        for batch in batches:
-            there = batch["valid"].float().mean(dim=(1, 2)) >= 1 - self.options.max_nodata
-            if not there.any():
-                continue
-            told = self.prepared(_some(batch, there, self._device))
-            with torch.inference_mode():
-                out = network(**told)
-                loss = network.loss(**told) if self.embedding.loss_metric else None
-            names = [n for n, good in zip(batch["chipid"], there.tolist(), strict=True) if good]
-            made.put(names, out, loss)
+        told = ((self._enough(batch), batch) for batch in batches)
+        some = ({**batch, "chosen": chosen} for chosen, batch in told if len(chosen))
+        for batch in on_device(some, self._device):
+            out, loss = self._encoded(network, self.prepared(_chosen(batch), room))
+            made.put([batch["chipid"][n] for n in batch["chosen"]], out, loss)
+        made.finish()
+
+    def _enough(self, batch: Mapping[str, Any]) -> list[int]:
+        """Return which chips of a batch have enough data."""
+        valid = batch["valid"].numpy()
+        least = (1 - self.options.max_nodata) * valid[0].size
+        return [n for n, there in enumerate(valid) if np.count_nonzero(there) >= least]
+
+    def _encoded(self, network: Encoder, told: dict[str, Any]) -> tuple[Encoded, Tensor | None]:
+        half = self.options.precision == "bf16"
+        autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=half)
+        with torch.inference_mode(), autocast:
+            out = network(**told, finite=True)  # as a preparation makes them
+            return out, network.loss(**told) if self.embedding.loss_metric else None
 
     def _committed(self, made: Vectors, embedding: Embedding, slot: int, commit: int) -> Filled:
         with embeddings.write(self.cube, embedding) as writer:
@@ -257,9 +284,11 @@ def _metric(encoder: Encoder) -> str:
     return encoder.loss_metric
 
 
-def _some(batch: Mapping[str, Any], there: Tensor, device: str) -> dict[str, Any]:
-    """Return some of a batch's chips, on a device."""
-    rows = there.nonzero().flatten()
+def _chosen(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return the chips of a batch that are chosen."""
+    pixels, chosen = batch["pixels"], batch["chosen"]
+    if len(chosen) == len(pixels):
+        return batch
+    rows = torch.tensor(chosen, pin_memory=pixels.is_cuda).to(pixels.device, non_blocking=True)
     names = ("pixels", "valid", "time", "latlon")
-    own = {n: batch[n] if there.all() else batch[n].index_select(0, rows) for n in names}
-    return {**batch, **{name: values.to(device) for name, values in own.items()}}
+    return {**batch, **{name: batch[name].index_select(0, rows) for name in names}}

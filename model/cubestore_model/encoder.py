@@ -68,18 +68,19 @@ class Encoder(nn.Module):
         metric = getattr(self.network, "loss_metric", None)
         return str(metric()) if callable(metric) else ""
 
-    def forward(self, pixels: Tensor, **told: Any) -> Encoded:  # noqa: ANN401 - of each network
+    def forward(self, pixels: Tensor, *, finite: bool = False, **told: Any) -> Encoded:  # noqa: ANN401 - of each network
         """Return the vectors of chips.
 
         Args:
             pixels: ``(B, C, H, W)`` in floating point, normalised.
+            finite: whether they are known to be finite, and need not be looked through.
             told: ``time``, ``latlon``, ``gsd`` and ``wavelengths``, as batches have them; a model
                 that needs none of them takes no notice.
 
         Raises:
             MismatchError: pixels that are not finite, or that the model cannot take.
         """
-        refuse_unfit(pixels)
+        refuse_unfit(pixels, finite=finite)
         made: Encoded = self.network(pixels, **self._told(told))
         return made
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from cubestore import sensors
 from cubestore.errors import MismatchError
 from cubestore.stats.published import DECIBELS, STORED
-from cubestore_model.arrays import Scaling
+from cubestore_model.arrays.scaling import ABSENT, Room, Scaling
 from cubestore_model.encoder import Encoder
 from cubestore_model.encoders.entry import Expected
 
@@ -53,13 +53,20 @@ class Preparation:
     network: str = ""
     """The sizes of a network that no file of weights stands for."""
 
+    precision: str = ""
+    """Of the network's own numbers, where it is not float32."""
+
     @property
     def fill(self) -> float:
         """What is stored where there are no data."""
         return float(sensors.sensor(self.expected.sensor).pixels.nodata)
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, batch: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
         """Return the arguments of the encoder for a batch.
+
+        Args:
+            batch: its numbers as arrays or tensors.
+            room: where the pixels go, until the next batch; None: into memory of their own.
 
         Raises:
             MismatchError: a batch of other bands, or of several dates.
@@ -68,37 +75,42 @@ class Preparation:
         pixels = torch.as_tensor(batch["pixels"])
         told = {name: _known(batch[name], pixels) for name in ("time", "latlon")}
         if self.noon:
-            told["time"][told["time"].any(dim=-1), 2:] = torch.tensor(NOON, device=pixels.device)
+            told["time"] = _at_noon(told["time"])
         waves = self.expected.wavelengths or torch.as_tensor(batch["wavelengths"])
-        made = self.pixels(pixels, batch.get("valid"))
+        made = self.pixels(pixels, batch.get("valid"), room)
         return {"pixels": made, **told, "gsd": self._gsd(batch["gsd"]), "wavelengths": waves}
 
-    def pixels(self, stored: Tensor, valid: Any = None) -> Tensor:  # noqa: ANN401 - array or tensor
+    def pixels(
+        self,
+        stored: Tensor,
+        valid: Any = None,  # noqa: ANN401 - array or tensor
+        room: Room | None = None,
+    ) -> Tensor:
         """Return stored pixels ``(B, C, H, W)`` normalised, in the model's bands.
 
         Args:
             stored: as a batch has them.
             valid: ``(B, H, W)``: which of them hold data; None: those that are not nodata.
+            room: where they go, until the next; None: into memory of their own.
         """
-        there = [n for n, band in enumerate(self.expected.bands) if band not in self.zeros]
         mask = None if valid is None else torch.as_tensor(valid, device=stored.device)
-        scaled = self._scaling(there)(stored, mask)
-        if not self.zeros:
-            return scaled
-        whole = scaled.new_zeros(len(scaled), len(self.expected.bands), *scaled.shape[2:])
-        whole[:, there] = scaled
-        return whole
+        return self._scaling(stored, mask, room)
 
-    def _scaling(self, there: Sequence[int]) -> Scaling:
-        """Return what is done to those of the model's bands that the pixels have."""
+    @property
+    def _scaling(self) -> Scaling:
+        """What is done to each of the model's bands."""
         row = self.expected
-        mean, std = ([part[n] for n in there] for part in (row.mean, row.std))
-        dark = [-m / s for m, s in zip(mean, std, strict=True)]
+        dark = [-m / s for m, s in zip(row.mean, row.std, strict=True)]
+        nodata = dark if self.dark else [row.nodata] * len(dark)
+        there = [band not in self.zeros for band in row.bands]
         return Scaling(
-            picked=[self.bands.index(row.bands[n]) for n in there],
-            mean=mean,
-            std=std,
-            empty=dark if self.dark else [row.nodata] * len(there),
+            picked=[
+                self.bands.index(band) if known else ABSENT
+                for band, known in zip(row.bands, there, strict=True)
+            ],
+            mean=row.mean,
+            std=row.std,
+            empty=[one if known else 0.0 for one, known in zip(nodata, there, strict=True)],
             fill=self.fill,
             limits=row.limits,
             decibels=row.units == DECIBELS,
@@ -124,6 +136,7 @@ class Preparation:
             "hour": "noon" if self.noon else "true",
             "compat": self.compat,
             "network": self.network,
+            "precision": self.precision,
         }
         return json.dumps(
             {name: value for name, value in told.items() if value not in ("", (), None)}
@@ -253,6 +266,12 @@ def _refuse_absent(
 
 def _known(told: Any, pixels: Tensor) -> Tensor:  # noqa: ANN401 - array or tensor
     """Return what is told of each chip, ``(B, 4)``; zeros where it is not known, as in training."""
-    numbers = torch.as_tensor(told).to(pixels.device, torch.float32, copy=True)
-    numbers[torch.isnan(numbers).any(dim=-1)] = 0
-    return numbers
+    numbers = torch.as_tensor(told).to(pixels.device, torch.float32)
+    return torch.where(torch.isnan(numbers).any(dim=-1, keepdim=True), 0, numbers)
+
+
+def _at_noon(time: Tensor) -> Tensor:
+    """Return times with the hour of noon, where they are known; nothing waits for a device."""
+    known = time.any(dim=-1)
+    hour = [torch.where(known, noon, time[:, 2 + n]) for n, noon in enumerate(NOON)]
+    return torch.stack([time[:, 0], time[:, 1], *hour], dim=-1)

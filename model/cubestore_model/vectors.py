@@ -1,9 +1,12 @@
 """The vectors of one slot's chips, until they are committed."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,6 +35,7 @@ class Vectors:
         if embedding.loss_metric:
             self.loss = np.full(there.shape, np.nan, np.float32)
         self.dense: Floats | None = None
+        self._coming: deque[Coming] = deque()
         self._patches = embedding.patches
         if self._patches:
             rows, columns = (n * self._patches for n in there.shape)
@@ -39,29 +43,38 @@ class Vectors:
             self.dense = np.memmap(file, np.float32, mode="w+", shape=shape)
 
     def put(self, names: Sequence[str], made: Encoded, loss: Tensor | None) -> None:
-        """Take the vectors of some chips, which their names place."""
-        vectors, losses = _array(made.embedding), None if loss is None else _array(loss)
-        patches = _array(made.patches) if self.dense is not None else None
-        for number, name in enumerate(names):
-            column, row = map(int, name.rsplit("-", 2)[1:])
-            self.computed[row, column] = True
-            self.values[row, column] = vectors[number]
-            if self.loss is not None and losses is not None:
-                self.loss[row, column] = losses[number]
-            if self.dense is not None and patches is not None:
-                side = self._patches
-                place = (
-                    slice(row * side, (row + 1) * side),
-                    slice(column * side, (column + 1) * side),
-                )
-                self.dense[place] = patches[number].reshape(side, side, -1)
+        """Take the vectors of some chips, which their names place.
 
-    def _place(self, row: int, column: int) -> Floats:
+        From a GPU they come while it goes on: they are here after the next ones, or `finish`.
+        """
+        patches = made.patches if self.dense is not None else None
+        come = Coming.of(names, made.embedding, patches, loss)
+        self._coming.append(come)
+        while len(self._coming) > come.far:
+            self._place(self._coming.popleft())
+
+    def finish(self) -> None:
+        """Wait for those that still come."""
+        while self._coming:
+            self._place(self._coming.popleft())
+
+    def _place(self, come: "Coming") -> None:
+        vectors, patches, loss = come.numbers()
+        rows, columns = come.rows, come.columns
+        self.computed[rows, columns] = True
+        self.values[rows, columns] = vectors
+        if self.loss is not None:
+            self.loss[rows, columns] = loss
+        if self.dense is not None and patches is not None:
+            for row, column, squares in zip(rows, columns, patches, strict=True):
+                place = self._square(row, column)
+                self.dense[place] = squares.reshape(self._patches, self._patches, -1)
+
+    def _square(self, row: int, column: int) -> Window:
         """Return where the vectors of a chip's patches lie."""
-        assert self.dense is not None  # noqa: S101 - asked of those that keep them
         side = self._patches
         rows, columns = (slice(n * side, (n + 1) * side) for n in (row, column))
-        return self.dense[rows, columns]
+        return rows, columns
 
     def staged(self, encoder: Encoder, slot: int) -> list[Staged]:
         """Encode all that there is; a writer commits it."""
@@ -81,5 +94,37 @@ class Vectors:
                 yield window, np.where(known[window][..., None], self.dense[window], np.nan)
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    return tensor.float().cpu().numpy()
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The vectors of some chips, on their way from the device."""
+
+    rows: list[int]
+    columns: list[int]
+    parts: tuple[Tensor | None, ...]
+    far: bool
+    """Whether they were computed on another device than this processor."""
+
+    come: torch.Event | None
+
+    @classmethod
+    def of(cls, names: Sequence[str], *parts: Tensor | None) -> "Coming":
+        """Begin to fetch them; nothing waits."""
+        places = [name.rsplit("-", 2) for name in names]
+        device = next(part.device for part in parts if part is not None)
+        far = device.type != "cpu"
+        here = tuple(None if part is None else _here(part) for part in parts)
+        event = torch.Event(device) if far else None
+        if event is not None:
+            event.record()
+        return cls([int(n) for *_, n in places], [int(n) for _, n, _ in places], here, far, event)
+
+    def numbers(self) -> list[Floats | None]:
+        """Return them, once they have come."""
+        if self.come is not None:
+            self.come.synchronize()
+        return [None if part is None else part.numpy() for part in self.parts]
+
+
+def _here(tensor: Tensor) -> Tensor:
+    """Return float32 in memory of the host, which is pinned where it comes from a GPU."""
+    return tensor.float().to("cpu", non_blocking=True)

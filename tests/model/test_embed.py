@@ -234,3 +234,29 @@ def test_vectors_are_those_of_the_pixels_wherever_they_come_from(cube):
     vector = encoder(pixels).embedding[0].numpy()
     held = embeddings.read(cube, "rcf", [0]).values[0, row, column]
     np.testing.assert_allclose(held, vector, rtol=1e-5, atol=1e-6)
+
+
+def test_bf16_is_another_set_whose_vectors_are_close(cube):
+    config = {"dim": 32, "depth": 2, "heads": 2, "decoder_dim": 16, "decoder_depth": 1}
+    encoder = cubestore_model.untrained("clay-v1.5", config=config)
+    options = Options(chip_size=SIZE, batch_size=16)
+    list(cubestore_model.embed(cube.store, encoder, options=options))
+    half = replace(options, precision="bf16")
+    with pytest.raises(MismatchError, match=r"preprocessing.*bf16"):
+        list(cubestore_model.embed(cube.store, encoder, options=half))
+    encoder.entry = replace(encoder.entry, id="clay-v1.5-bf16")
+    list(cubestore_model.embed(cube.store, encoder, options=half))
+    opened = xr.open_zarr(cube.path, chunks=None)
+    whole, made = (opened[f"embedding_clay_v1_5{n}"].values for n in ("", "_bf16"))
+    assert made.dtype == np.float32
+    assert '"precision": "bf16"' in opened["embedding_clay_v1_5_bf16"].attrs["preprocessing"]
+    known = ~np.isnan(whole).any(axis=-1)
+    np.testing.assert_array_equal(known, ~np.isnan(made).any(axis=-1))
+    assert np.abs(made - whole)[known].max() > 0  # it was computed otherwise
+    cosine = (made * whole).sum(-1) / np.linalg.norm(made, axis=-1) / np.linalg.norm(whole, axis=-1)
+    assert cosine[known].min() > 0.999
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(MismatchError, match=r"precision 'half'.*float32 or bf16"):
+        Options(precision="half")

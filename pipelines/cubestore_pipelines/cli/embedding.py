@@ -29,6 +29,7 @@ def embed(  # noqa: PLR0913 - a verb's options
     use: Series = (),
     zeros: Series = (),
     batch_size: int = 32,
+    precision: Literal["float32", "bf16"] = "float32",
     device: str = "",
     compat: str = "",
     scheduler: str | None = None,
@@ -59,6 +60,7 @@ def embed(  # noqa: PLR0913 - a verb's options
         use: the bands that are used, of a model that takes some.
         zeros: bands that the model needs and the cubes lack, given as zeros.
         batch_size: chips that are encoded at once.
+        precision: in which the network computes; bf16 is quicker on a GPU, and another set.
         device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
         compat: name of published data to be made again, with what was wrong in them.
         scheduler: address of a dask scheduler, on which cubes and sets are embedded side by side.
@@ -77,6 +79,7 @@ def embed(  # noqa: PLR0913 - a verb's options
         use=use,
         zeros=zeros,
         batch_size=batch_size,
+        precision=precision,
         device=device,
     )
     console, done = plain_console(stderr=True), []
