@@ -28,7 +28,7 @@ from cubestore.similarity.question import (
     named,
     refuse_no_direction,
 )
-from cubestore.similarity.search import METRICS, Asked, Block, Found, Metric, search
+from cubestore.similarity.search import METRICS, Asked, Block, Finder, Found, Metric, search
 from cubestore.similarity.sources import (
     Place,
     Source,
@@ -43,7 +43,9 @@ from cubestore.store import Store
 if TYPE_CHECKING:
     import geopandas as gpd
 
-Engine = Literal["signs", "faiss"]
+Engine = Literal["signs", "faiss"] | Finder
+"""What finds the candidates: one that has a name, or one of the caller's own."""
+
 ENGINES = ("signs", "faiss")
 
 
@@ -134,7 +136,9 @@ class Neighbours:
             exact: measure all vectors; else those whose signs say that they are near.
             candidates: how many are measured then; None: 500, or 20 for each of ``k``.
             threads: as many as there are processors, where 0.
-            engine: what finds the candidates; ``faiss`` where that is installed.
+            engine: what finds the candidates; ``faiss`` where that is installed; or a function
+                of a block, what is asked and how many, which returns rows: see
+                `cubestore_model.Scan`.
             sensor: find chips of these alone; this and what follows as in `cubestore.chips`.
             tile: of these tiles.
             bbox: whose bounding boxes meet this: west, south, east, north.
@@ -159,11 +163,21 @@ class Neighbours:
         size = self.sources[0][1].chip_size
         chips = filters.of_index(self.store, more, size)
         blocks = [_block(v, p, datetime=datetime, bbox=bbox, chips=chips) for v, p in parts]
-        finder = None if engine == "signs" else self._faiss.candidates
         found = search(
-            blocks, asked, k, exact=exact, candidates=candidates, threads=threads, finder=finder
+            blocks,
+            asked,
+            k,
+            exact=exact,
+            candidates=candidates,
+            threads=threads,
+            finder=self._finder(engine),
         )
         return _frame(parts, found)
+
+    def _finder(self, engine: Engine) -> Finder | None:
+        if engine == "signs":
+            return None
+        return self._faiss.candidates if engine == "faiss" else engine
 
     def _refuse_other_size(self, size: int | None) -> None:
         made = self.sources[0][1]
@@ -241,11 +255,12 @@ def _frame(parts: Sequence[tuple[Vectors, Part]], found: Found) -> "gpd.GeoDataF
     return frame.assign(time=frame["time"].dt.tz_localize("UTC"))
 
 
-def _refuse_odd(k: int, metric: str, engine: str, more: dict[str, Any]) -> None:
+def _refuse_odd(k: int, metric: str, engine: Engine, more: dict[str, Any]) -> None:
     strange = sorted(more.keys() - {*filters.BY_INDEX, "chip_size"})
-    if k < 1 or metric not in METRICS or engine not in ENGINES or strange:
+    known = engine in ENGINES or callable(engine)
+    if k < 1 or metric not in METRICS or not known or strange:
         raise QueryError(
-            f"{k} neighbours by {', '.join([metric, engine, *strange])}",
+            f"{k} neighbours by {', '.join([metric, str(engine), *strange])}",
             expected=f"at least one, by {' or '.join(METRICS)}, and {' or '.join(ENGINES)}; words "
             "that chips knows",
             remedy="see cubestore.similarity.Neighbours.nearest",

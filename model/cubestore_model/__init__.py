@@ -17,6 +17,7 @@ from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrai
 from cubestore_model.encoders import Encoded, Entry, Expected, encoders, register_encoder
 from cubestore_model.inputs import Preparation, inputs, preparation
 from cubestore_model.loader import ChipDataset, Loader, loader
+from cubestore_model.scan import Scan
 from cubestore_model.weights import save
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Loader",
     "Options",
     "Preparation",
+    "Scan",
     "embed",
     "embed_array",
     "embed_patches",

@@ -167,6 +167,19 @@ def test_faiss_finds_the_same_where_it_is_installed(filled):
         assert found.equals(whole)
 
 
+def test_an_engine_of_ones_own_finds_candidates_that_are_measured(filled):
+    asked = []
+
+    def every_row(block, question, count):
+        asked.append((question.metric, count))
+        return np.arange(len(block.vectors))
+
+    opened = cubestore.neighbours(filled)
+    found = opened.nearest(at=PARIS, engine=every_row, candidates=50, metric="l2")
+    assert found.equals(opened.nearest(at=PARIS, exact=True, metric="l2"))
+    assert set(asked) == {("l2", 50)}
+
+
 def test_without_faiss_its_name_and_what_to_do_are_said(filled, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(QueryError, match="pip install faiss-cpu"):
