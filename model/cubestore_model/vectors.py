@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -104,7 +104,8 @@ class Coming:
     far: bool
     """Whether they were computed on another device than this processor."""
 
-    come: torch.Event | None
+    come: Any
+    """An event of that device at which they are here, or None."""
 
     @classmethod
     def of(cls, names: Sequence[str], *parts: Tensor | None) -> "Coming":
@@ -113,9 +114,9 @@ class Coming:
         device = next(part.device for part in parts if part is not None)
         far = device.type != "cpu"
         here = tuple(None if part is None else _here(part) for part in parts)
-        event = torch.Event(device) if far else None
+        event = torch.get_device_module(device).Event() if far else None
         if event is not None:
-            event.record()
+            event.record(torch.get_device_module(device).current_stream(device))
         return cls([int(n) for *_, n in places], [int(n) for _, n, _ in places], here, far, event)
 
     def numbers(self) -> list[Floats | None]:

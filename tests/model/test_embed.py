@@ -260,3 +260,15 @@ def test_bf16_is_another_set_whose_vectors_are_close(cube):
 def test_another_precision_is_refused():
     with pytest.raises(MismatchError, match=r"precision 'half'.*float32 or bf16"):
         Options(precision="half")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_gpu_gives_every_chip_its_own_vector(cube):
+    options = replace(SMALL, device="cuda", batch_size=3, dense=True, loss=True)
+    for one in cubestore_model.embed(cube.store, means(), options=options):
+        vectors, there = expected(cube, one.slot)
+        held = embeddings.read(cube, "means", [one.slot]).values[0]
+        enough = there >= 1 - 0.2
+        np.testing.assert_allclose(held[enough], vectors[enough], rtol=1e-4, atol=1e-5)
+        assert np.isnan(held[~enough]).all()

@@ -107,6 +107,7 @@ def test_change_is_a_variable_a_geotiff_and_a_picture(program, store, tmp_path):
         (["nearest", "{store}", "--at", "2.4", "49", "--chip-size", "64"], 1, "256, of which rcf"),
         (["nearest", "{store}", "--at", "2.4", "49", "--max-cloud", "0.1"], 1, "no chip index"),
         (["nearest", "{store}", "--at", "2.4", "49", "--metric", "dot"], 2, "dot"),
+        (["nearest", "{store}", "--at", "2.4", "49", "--engine", "annoy"], 2, "annoy"),
         (["change", "{store}", "--tile", "31UDQ", "--from", "2022", "--to", "2024"], 1, "2023-06"),
         (["change", "{store}", "--tile", "31UEQ", "--from", "2023", "--to", "2024"], 1, "no embed"),
         (["change", "{store}", "--tile", "31UDQ", "--from", "2023"], 2, "--to"),
