@@ -1,8 +1,8 @@
 """The loops of a search, compiled: signs counted, distances summed, the least of them kept.
 
-The least are kept in a heap whose first is the largest of them, so that almost every row is
-dismissed by one comparison. A heap may be handed from one part of the rows to the next. Nothing
-here holds the interpreter's lock.
+Whatever is less than the worst of those that are wanted is kept, and the rest cut off when the
+place for it is full: almost every row is dismissed by one comparison. What was kept of one part of
+the rows may be handed to the next. Nothing here holds the interpreter's lock.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +18,9 @@ Array = NDArray[Any]
 
 TILE = 1024
 """Rows whose signs are counted together, word by word: their counts stay in the cache."""
+
+CHUNK = 64
+"""Rows of a tile that are passed over together, where none leaves hope."""
 
 HALF: Any = np.float32(0.5)
 ONE: Any = np.float32(1)
@@ -78,6 +81,9 @@ class Rows(NamedTuple):
 
     start: int
     stop: int
+    step: int
+    """From one tile to the next; more than a tile: a sample of them."""
+
     number: int
     """Of row 0, among those of all blocks."""
 
@@ -85,11 +91,19 @@ class Rows(NamedTuple):
     """Which rows may be found; none at all: all."""
 
 
-class Heap(NamedTuple):
-    """The least values so far, the largest of them first, and the numbers of their rows."""
+class Kept(NamedTuple):
+    """The least values so far, the numbers of their rows, and others that are not cut off yet."""
 
     values: Array
     rows: Array
+    filled: Array
+    """``(1,)``: how many there are."""
+
+    worst: Array
+    """``(1,)``: what is not less is dismissed."""
+
+    wanted: int
+    """How many."""
 
 
 def _bits(_: Any, __: Any) -> Any:  # noqa: ANN401 - numba's own
@@ -101,29 +115,34 @@ _ones: Any = intrinsic(_bits)
 
 
 @compiled
-def _later(heap: Heap, at: int, value: float, row: int) -> bool:
-    """Whether one of a heap comes after a value, or of equals after its row."""
-    return bool(heap.values[at] > value or (heap.values[at] == value and heap.rows[at] > row))
+def _keep(kept: Kept, value: float, row: int) -> None:
+    """Add a value that is less than the worst."""
+    at = kept.filled[0]
+    kept.values[at], kept.rows[at] = value, row
+    kept.filled[0] = at + 1
+    if at + 1 == len(kept.values):
+        _cut(kept)
 
 
 @compiled
-def _put(heap: Heap, value: float, row: int) -> None:
-    """Put a value in the place of a heap's first."""
-    values, rows = heap
-    count, at = len(values), 0
-    while 2 * at + 1 < count:
-        below = 2 * at + 1
-        if below + 1 < count and _later(heap, below + 1, values[below], rows[below]):
-            below += 1
-        if not _later(heap, below, value, row):
-            break
-        values[at], rows[at] = values[below], rows[below]
-        at = below
-    values[at], rows[at] = value, row
+def _cut(kept: Kept) -> None:
+    """Leave as many as are wanted; of equals those that came first."""
+    values, rows = kept.values, kept.rows
+    worst, left = np.partition(values, kept.wanted - 1)[kept.wanted - 1], kept.wanted
+    for value in values:
+        left -= value < worst
+    at = 0
+    for n in range(len(values)):
+        same = values[n] == worst and left > 0
+        left -= same
+        if same or values[n] < worst:
+            values[at], rows[at] = values[n], rows[n]
+            at += 1
+    kept.filled[0], kept.worst[0] = at, worst
 
 
 @compiled
-def by_signs(there: Signs, asked: Question, which: Rows, heap: Heap) -> None:
+def by_signs(there: Signs, asked: Question, which: Rows, kept: Kept) -> None:
     """Keep those rows whose signs say that they are near.
 
     Where n of d signs differ, two directions from the centre stand at about pi n / d. With how
@@ -134,30 +153,95 @@ def by_signs(there: Signs, asked: Question, which: Rows, heap: Heap) -> None:
         there: of the rows.
         asked: the vector.
         which: rows.
-        heap: float32; filled, and gone on with.
+        kept: float32; added to.
     """
-    first, rest, radius, norm = there
-    signs, cosines, hopes, apart, length = asked
-    allowed, values, words = which.allowed, heap.values, len(first)
-    differ, near = np.empty(TILE, np.uint64), np.empty(TILE, np.float32)
-    hopeful = np.empty(TILE, np.int64)
-    for start in range(which.start, which.stop, TILE):
+    allowed = which.allowed
+    differ, hopeful = np.empty(TILE, np.uint64), np.empty(TILE, np.int64)
+    near = np.empty(TILE, np.float32)
+    for start in range(which.start, which.stop, which.step):
         stop = min(start + TILE, which.stop)
-        _count(first, signs, start, stop, differ)
-        _estimate(differ, radius[start:stop], norm[start:stop], hopes, (apart, length), near)
-        chosen, worst = 0, values[0]
-        for k in range(stop - start):  # without a branch, that would be guessed wrongly too often
-            hopeful[chosen] = k
-            chosen += near[k] < worst
-        for n in range(chosen):  # rows far from one another, fetched together
-            row, count = start + hopeful[n], differ[hopeful[n]]
-            for word in range(rest.shape[1]):
-                count += _ones(rest[row, word] ^ signs[words + word])
-            near[n] = _about(radius[row], norm[row], apart, length, cosines[count])
+        _count(there.first, asked.signs, start, stop, differ)
+        worst = kept.worst[0]
+        chosen = _below(differ[: stop - start], _limit(asked, worst), hopeful)
+        chosen = _hopes(there, asked, start, worst, differ, hopeful[:chosen])
+        _estimates(there, asked, start, differ, hopeful[:chosen], near)
         for n in range(chosen):
             row = start + hopeful[n]
-            if near[n] < values[0] and (len(allowed) == 0 or allowed[row]):
-                _put(heap, near[n], which.number + row)
+            if near[n] < kept.worst[0] and (len(allowed) == 0 or allowed[row]):
+                _keep(kept, near[n], which.number + row)
+
+
+@compiled
+def _limit(asked: Question, worst: float) -> int:
+    """Return how many first signs must differ for no row to be nearer than the worst kept.
+
+    The nearest that a row can lie whose direction from the centre has the cosine c is at
+    ``apart**2 (1 - c**2) / 2``.
+    """
+    hopes, apart, length = asked.hopes, asked.apart, asked.length
+    if length > 0:
+        if worst > 0:
+            return len(hopes)
+        worst = ONE - np.sqrt(-worst) / length
+    if not TWO * worst < apart * apart:
+        return len(hopes)
+    cosine = np.sqrt(max(ONE - TWO * worst / (apart * apart), ONE - ONE))
+    low, high = 0, len(hopes)
+    while low < high:
+        middle = (low + high) // 2
+        if hopes[middle] > cosine:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def _below(differ: Array, limit: int, hopeful: Array) -> int:
+    """List the rows of which fewer signs differ; most are passed over many at once."""
+    chosen, most = 0, np.uint64(limit)
+    for start in range(0, len(differ), CHUNK):
+        stop = min(start + CHUNK, len(differ))
+        least = differ[start]
+        for k in range(start, stop):
+            least = min(least, differ[k])
+        if least < most:
+            for k in range(start, stop):
+                hopeful[chosen] = k
+                chosen += differ[k] < most
+    return chosen
+
+
+@compiled
+def _hopes(
+    there: Signs, asked: Question, start: int, worst: float, differ: Array, hopeful: Array
+) -> int:
+    """Keep in a list the rows that may be nearer than the worst, by how far they lie themselves."""
+    radius, norm, chosen = there.radius, there.norm, 0
+    for n in range(len(hopeful)):
+        k = hopeful[n]
+        far, side = radius[start + k], norm[start + k]
+        near = _about(far, side, asked.apart, asked.length, asked.hopes[differ[k]])
+        hopeful[chosen] = k
+        chosen += near < worst
+    return chosen
+
+
+@compiled
+def _estimates(
+    there: Signs, asked: Question, start: int, differ: Array, hopeful: Array, near: Array
+) -> None:
+    """Fill ``near`` with about how far listed rows lie, by all of their signs.
+
+    They lie far from one another in memory; without a branch between they are fetched together.
+    """
+    rest, radius, norm, before = there.rest, there.radius, there.norm, len(there.first)
+    for n in range(len(hopeful)):
+        row, count = start + hopeful[n], differ[hopeful[n]]
+        for word in range(rest.shape[1]):
+            count += _ones(rest[row, word] ^ asked.signs[before + word])
+        cosine = asked.cosines[count]
+        near[n] = _about(radius[row], norm[row], asked.apart, asked.length, cosine)
 
 
 @compiled
@@ -168,21 +252,6 @@ def _count(first: Array, asked: Array, start: int, stop: int, differ: Array) -> 
         line, bits = first[word, start:stop], asked[word]
         for k in range(len(line)):
             differ[k] += _ones(line[k] ^ bits)
-
-
-@compiled
-def _estimate(
-    differ: Array,
-    radius: Array,
-    norm: Array,
-    cosines: Array,
-    asked: tuple[float, float],
-    near: Array,
-) -> None:
-    """Fill ``near`` with about how far rows lie."""
-    apart, length = asked
-    for k in range(len(radius)):
-        near[k] = _about(radius[k], norm[k], apart, length, cosines[differ[k]])
 
 
 @compiled
@@ -232,21 +301,21 @@ def of_rows(vectors: Array, chosen: Array, asked: Vector, out: Array) -> None:
 
 
 @compiled
-def by_distance(vectors: Array, asked: Vector, which: Rows, heap: Heap) -> None:
+def by_distance(vectors: Array, asked: Vector, which: Rows, kept: Kept) -> None:
     """Keep the nearest rows, all of which are measured.
 
     Args:
         vectors: ``(row, feature)``, as stored.
         asked: the vector.
         which: rows.
-        heap: float64; filled, and gone on with.
+        kept: float64; added to.
     """
-    allowed, values = which.allowed, heap.values
+    allowed = which.allowed
     for row in range(which.start, which.stop):
         if len(allowed) == 0 or allowed[row]:
             far = _distance(vectors[row], asked)
-            if far < values[0]:
-                _put(heap, far, which.number + row)
+            if far < kept.worst[0]:
+                _keep(kept, far, which.number + row)
 
 
 @compiled

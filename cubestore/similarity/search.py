@@ -1,25 +1,27 @@
 """The nearest of many vectors: candidates by their signs, which are then measured exactly.
 
 Vectors come in BLOCKS, each with its own scale and codes; a block without codes is measured
-whole. All blocks share one heap a thread, so what one part of the rows has shown to be far is
-dismissed in the next.
+whole. A thread goes from block to block with what it has kept, so what one part of the rows has
+shown to be far is dismissed in the next.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from threading import Lock
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from cubestore.similarity import kernels
 from cubestore.similarity.codes import WORD, Codes, Floats, Stored, around, first_words
-from cubestore.similarity.kernels import Heap, Question, Rows, Signs, Vector
+from cubestore.similarity.kernels import TILE, Kept, Question, Rows, Signs, Vector
 
 Metric = Literal["cosine", "l2"]
 METRICS = ("cosine", "l2")
@@ -41,11 +43,25 @@ candidates; neighbours lie far within it."""
 PIECE = 131_072
 """Rows that a thread takes at once."""
 
-Piece = tuple[int, int, int]
-"""The number of a block, its first row, and the one after the last."""
+SAMPLE, SAFE = 256, 5
+"""A tile in 256 tells how far candidates lie, on the safe side by five times their number."""
 
-Scan = Callable[[Piece, Heap], None]
-"""Goes through some of a block's rows, and keeps the least in a heap."""
+SAMPLED = 250_000
+"""Rows from which on a sample of them pays."""
+
+ROOM = 4096
+"""Rows that a thread keeps besides those that are wanted, before it cuts them off."""
+
+MEASURED = 128
+"""Candidates that a thread takes at once."""
+
+T = TypeVar("T")
+P = TypeVar("P")
+Piece = tuple[int, tuple[int, int, int]]
+"""The number of a block; the first of some of its rows, the one after the last, and the step."""
+
+Scan = Callable[[Piece, Kept], None]
+"""Goes through some of a block's rows, and keeps the least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +76,10 @@ class Block:
     allowed: NDArray[np.bool_] | None = None
     """Which rows may be found; None: all."""
 
-    def rows(self, start: int, stop: int, number: int) -> Rows:
+    def rows(self, span: tuple[int, int, int], number: int) -> Rows:
         """Return some of its rows, of which row 0 has a number among those of all blocks."""
         every = np.zeros(0, bool)
-        return Rows(start, stop, number, every if self.allowed is None else self.allowed)
+        return Rows(*span, number, every if self.allowed is None else self.allowed)
 
     def measured(self, rows: NDArray[np.int64], asked: "Asked") -> NDArray[np.float64]:
         """Return the distances of some rows."""
@@ -123,16 +139,58 @@ def search(
     k = max(1, min(k, firsts[-1]))
     wanted = max(CANDIDATES, EACH * k) if candidates is None else max(candidates, k)
     exact |= firsts[-1] <= (FEW if candidates is None else 0) or firsts[-1] <= wanted
-    if finder is not None and not exact:
-        found = [np.zeros(0, np.int64)]
-        found += [finder(b, asked, wanted) + at for b, at in zip(blocks, firsts, strict=False)]
-        return _nearest(blocks, asked, np.concatenate(found), firsts, k)
-    coded = [b.codes is not None and not exact for b in blocks]
-    threads = threads or os.cpu_count() or 1
-    rough = _scanned(_by_signs(blocks, asked, firsts), blocks, coded, np.float32, wanted, threads)
-    plain = [not one for one in coded]
-    near = _scanned(_by_distance(blocks, asked, firsts), blocks, plain, np.float64, k, threads)
-    return _nearest(blocks, asked, np.concatenate([rough, near]), firsts, k)
+    with _crew(threads or os.cpu_count() or 1) as crew:
+        if finder is not None and not exact:
+            found = [np.zeros(0, np.int64)]
+            found += [finder(b, asked, wanted) + at for b, at in zip(blocks, firsts, strict=False)]
+        else:
+            coded = [b.codes is not None and not exact for b in blocks]
+            plain = [not one for one in coded]
+            near, far = _by_signs(blocks, asked, firsts), _by_distance(blocks, asked, firsts)
+            found = [
+                _likely(near, _pieces(blocks, coded), wanted, crew),
+                _scanned(far, _pieces(blocks, plain), _none(k, np.float64), crew),
+            ]
+        return _nearest(blocks, asked, np.concatenate(found), firsts, k, crew)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """Threads, of which the caller's is one: two that are woken together may share a core."""
+
+    executor: ThreadPoolExecutor
+    others: int
+
+    def share(
+        self, pieces: Sequence[P], begin: Callable[[], T], work: Callable[[T, P], None]
+    ) -> list[T]:
+        """Do some pieces of work; return what each thread began with.
+
+        Args:
+            pieces: of which a thread takes the next when it is done with one.
+            begin: makes what a thread keeps from piece to piece.
+            work: does a piece.
+        """
+        queue, lock = iter(pieces), Lock()
+
+        def run() -> T:
+            own = begin()
+            while True:
+                with lock:
+                    piece = next(queue, None)
+                if piece is None:
+                    return own
+                work(own, piece)
+
+        called = range(min(self.others, len(pieces) - 1))
+        running = [self.executor.submit(run) for _ in called]
+        return [run(), *(one.result() for one in running)]
+
+
+@contextmanager
+def _crew(threads: int) -> Iterator[_Crew]:
+    with ThreadPoolExecutor(max(1, threads - 1)) as executor:  # starts none that it is not given
+        yield _Crew(executor, threads - 1)
 
 
 def _by_signs(blocks: Sequence[Block], asked: Asked, firsts: Sequence[int]) -> Scan:
@@ -141,15 +199,15 @@ def _by_signs(blocks: Sequence[Block], asked: Asked, firsts: Sequence[int]) -> S
     tables = _cosines(len(asked.vector))
     own = [b.codes and around(b.codes.centre, vector) for b in blocks]
 
-    def scan(piece: Piece, heap: Heap) -> None:
-        number, start, stop = piece
+    def scan(piece: Piece, kept: Kept) -> None:
+        number, span = piece
         codes, mine = blocks[number].codes, own[number]
         assert codes is not None  # noqa: S101 - such blocks alone are scanned
         assert mine is not None  # noqa: S101 - the same
         signs = np.concatenate([mine.first[:, 0], mine.rest[0]])
         question = Question(signs, *tables, mine.radius[0], length)
         there = Signs(codes.first, codes.rest, codes.radius, codes.norm)
-        kernels.by_signs(there, question, blocks[number].rows(start, stop, firsts[number]), heap)
+        kernels.by_signs(there, question, blocks[number].rows(span, firsts[number]), kept)
 
     return scan
 
@@ -171,54 +229,66 @@ def _cosines(dimensions: int) -> tuple[Floats, Floats]:
 
 
 def _by_distance(blocks: Sequence[Block], asked: Asked, firsts: Sequence[int]) -> Scan:
-    def scan(piece: Piece, heap: Heap) -> None:
-        number, start, stop = piece
+    def scan(piece: Piece, kept: Kept) -> None:
+        number, span = piece
         block = blocks[number]
-        rows = block.rows(start, stop, firsts[number])
-        kernels.by_distance(block.vectors, asked.of(block), rows, heap)
+        rows = block.rows(span, firsts[number])
+        kernels.by_distance(block.vectors, asked.of(block), rows, kept)
 
     return scan
 
 
-def _scanned(
-    scan: Scan,
-    blocks: Sequence[Block],
-    chosen: Sequence[bool],
-    dtype: type[np.floating],
-    count: int,
-    threads: int,
-) -> NDArray[np.int64]:
-    """Return the numbers of the rows with the least values of chosen blocks."""
-    pieces = [
-        piece
+def _likely(scan: Scan, pieces: Sequence[Piece], count: int, crew: _Crew) -> NDArray[np.int64]:
+    """Return the numbers of the rows that are nearest by their signs.
+
+    A sample tells beforehand how far such rows lie at most, so that few others are looked at.
+    """
+    empty = _none(count, np.float32)
+    sample = [(number, (start, stop, SAMPLE * TILE)) for number, (start, stop, _) in pieces]
+    if sum(stop - start for _, (start, stop, _) in pieces) > SAMPLED:
+        for piece in sample:
+            scan(piece, empty)
+    some = empty.values[: empty.filled[0]]
+    rank = SAFE * count // SAMPLE
+    bound = np.partition(some, rank)[rank] if len(some) > rank else np.inf
+    found = _scanned(scan, pieces, _none(count, np.float32, bound), crew)
+    if len(found) == count or bound == np.inf:
+        return found
+    return _scanned(scan, pieces, _none(count, np.float32), crew)
+
+
+def _scanned(scan: Scan, pieces: Sequence[Piece], empty: Kept, crew: _Crew) -> NDArray[np.int64]:
+    """Return the numbers of the rows with the least values.
+
+    Args:
+        scan: goes through rows.
+        pieces: which.
+        empty: what each thread begins with.
+        crew: the threads.
+    """
+
+    def begin() -> Kept:
+        return _none(empty.wanted, empty.values.dtype, empty.worst[0])
+
+    parts = crew.share(pieces, begin, lambda kept, piece: scan(piece, kept))
+    values = np.concatenate([kept.values[: kept.filled[0]] for kept in parts])
+    rows = np.concatenate([kept.rows[: kept.filled[0]] for kept in parts])
+    return rows[np.lexsort((rows, values))[: empty.wanted]]
+
+
+def _none(count: int, dtype: npt.DTypeLike, worst: float = np.inf) -> Kept:
+    values, rows = np.empty(count + ROOM, dtype), np.empty(count + ROOM, np.int64)
+    return Kept(values, rows, np.zeros(1, np.int64), np.full(1, worst, dtype), count)
+
+
+def _pieces(blocks: Sequence[Block], chosen: Sequence[bool]) -> list[Piece]:
+    """Return all rows of chosen blocks, in pieces that a thread takes at once."""
+    return [
+        (number, (start, min(start + PIECE, len(block.vectors)), TILE))
         for number, block in enumerate(blocks)
         if chosen[number]
-        for piece in _cut(number, block)
+        for start in range(0, len(block.vectors), PIECE)
     ]
-    queue, lock = iter(pieces), Lock()
-
-    def work() -> Heap:
-        heap = Heap(np.full(count, np.inf, dtype), np.full(count, -1, np.int64))
-        while True:
-            with lock:
-                piece = next(queue, None)
-            if piece is None:
-                return heap
-            scan(piece, heap)
-
-    others = min(threads, len(pieces)) - 1
-    with ThreadPoolExecutor(max(1, others)) as executor:  # which starts none that it is not given
-        running = [executor.submit(work) for _ in range(others)]
-        heaps = [work(), *(one.result() for one in running)]  # two that are woken may share a core
-    values, rows = (np.concatenate(parts) for parts in zip(*heaps, strict=True))
-    rows = rows[np.lexsort((rows, values))[:count]]
-    return rows[rows >= 0]
-
-
-def _cut(number: int, block: Block) -> Iterator[Piece]:
-    count = len(block.vectors)
-    for start in range(0, count, PIECE):
-        yield number, start, min(start + PIECE, count)
 
 
 def _nearest(
@@ -227,14 +297,24 @@ def _nearest(
     rows: NDArray[np.int64],
     firsts: Sequence[int],
     k: int,
+    crew: _Crew,
 ) -> Found:
     """Return the nearest of some rows, measured exactly."""
     rows = np.sort(rows)
     block = np.searchsorted(firsts, rows, side="right") - 1
     row = rows - np.asarray(firsts, np.int64)[block]
     distance = np.empty(len(rows))
-    for number in np.unique(block).tolist():
-        mine = block == number
-        distance[mine] = blocks[number].measured(row[mine], asked)
+    edges = np.searchsorted(block, np.arange(len(blocks) + 1)).tolist()
+    pieces = [
+        (number, slice(at, min(at + MEASURED, stop)))
+        for number, (start, stop) in enumerate(pairwise(edges))
+        for at in range(start, stop, MEASURED)
+    ]
+
+    def measure(_: None, piece: tuple[int, slice]) -> None:
+        number, part = piece
+        distance[part] = blocks[number].measured(row[part], asked)
+
+    crew.share(pieces, lambda: None, measure)
     order = np.argsort(distance, kind="stable")[:k]
     return Found(block[order], row[order], distance[order])
