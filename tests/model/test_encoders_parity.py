@@ -83,9 +83,9 @@ def test_clays_loss_is_the_published_one_of_each_chip(golden, case, normed, expe
     )
     pixels, arguments, told = scene(golden, case)
     order = torch.arange(told["masked_index"].shape[1] * 4 // 3)  # the first ones, in their order
-    told_of = encoder.network.scene(pixels, **arguments)
-    found = encoder.network._error(pixels, told_of, order, 0.75)
-    torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=1e-6)
+    for drawn in (order, order.expand(len(pixels), -1)):  # for all chips, and for each
+        found = encoder.network.masked_error(pixels, drawn, mask_ratio=0.75, **arguments)
+        torch.testing.assert_close(found, torch.tensor(expected), rtol=0, atol=1e-6)
 
 
 @torch.inference_mode()

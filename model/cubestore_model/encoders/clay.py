@@ -250,12 +250,15 @@ class ClayEncoder(nn.Module):
         )
 
     def forward(self, pixels: Tensor, scene: Scene, kept: Tensor | None = None) -> Tensor:
-        """Return tokens ``(B, 1 + K, D)``: of the chip, and of the ``kept`` patches (all: None)."""
+        """Return tokens ``(B, 1 + K, D)``: of the chip, and of the ``kept`` patches (all: None).
+
+        ``kept`` is ``(K,)``, the same patches of every chip, or ``(B, K)``.
+        """
         patches = self.patch_embedding(pixels, scene.waves)  # (B, L, D)
         side = round(patches.shape[1] ** 0.5)
         patches = patches + scene.encoding(side, patches.shape[-1]).to(patches.dtype)
         if kept is not None:
-            patches = patches[:, kept]  # (B, K, D)
+            patches = patches.gather(1, _each(kept, patches))  # (B, K, D)
         chips = self.cls_token.expand(len(patches), -1, -1)  # (B, 1, D)
         tokens: Tensor = self.transformer(torch.cat([chips, patches], dim=1))
         return tokens
@@ -279,11 +282,14 @@ class ClayDecoder(nn.Module):
         self.embed_to_pixels = PixelEmbedding(dim, config.patch_size, biased=False)
 
     def forward(self, tokens: Tensor, scene: Scene, kept: Tensor, side: int) -> Tensor:
-        """Return pixels ``(B, L, C * P * P)`` of tokens ``(B, 1 + K, D)`` of ``kept`` patches."""
+        """Return pixels ``(B, L, C * P * P)`` of tokens ``(B, 1 + K, D)`` of ``kept`` patches.
+
+        ``kept`` is ``(K,)``, the same patches of every chip, or ``(B, K)``.
+        """
         tokens = self.enc_to_dec(tokens)  # (B, 1 + K, d)
         count, dim = len(tokens), tokens.shape[-1]
-        patches = self.mask_patch.to(tokens.dtype).expand(count, side**2, dim).clone()
-        patches[:, kept] = tokens[:, 1:]
+        patches = self.mask_patch.to(tokens.dtype).expand(count, side**2, dim)
+        patches = patches.scatter(1, _each(kept, patches), tokens[:, 1:])
         patches = patches + scene.encoding(side, dim).to(patches.dtype)  # (B, L, d)
         found = self.transformer(torch.cat([tokens[:, :1], patches], dim=1))
         pixels: Tensor = self.embed_to_pixels(found, scene.waves)[:, 1:]
@@ -388,21 +394,41 @@ class Clay(nn.Module):
         Raises:
             MismatchError: the weights came without a decoder, or what `forward` refuses.
         """
-        scene, total = self.scene(pixels, **told), torch.zeros(len(pixels), device=pixels.device)
+        total = torch.zeros(len(pixels), device=pixels.device)
         count = (pixels.shape[-1] // self.config.patch_size) ** 2
         _refuse_drawing(seeds, mask_ratio, count)
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
             order = torch.randperm(count, generator=generator).to(pixels.device)
-            total = total + self._error(pixels, scene, order, mask_ratio)
+            total = total + self.masked_error(pixels, order, mask_ratio=mask_ratio, **told)
         return total / len(seeds)
 
-    def _error(self, pixels: Tensor, scene: Scene, order: Tensor, mask_ratio: float) -> Tensor:
-        """Return the error of each chip, ``(B,)``, the first patches of ``order`` masked."""
-        masked, kept = order.tensor_split([int(mask_ratio * len(order))])
-        made = self.reconstruct(pixels, scene, kept)  # (B, L, C * P * P)
-        apart = (made - self._patches(pixels))[:, masked].float().abs()
-        return apart.mean(dim=(1, 2))
+    def masked_error(
+        self,
+        pixels: Tensor,
+        order: Tensor,
+        *,
+        shown: Tensor | None = None,
+        mask_ratio: float = MASK_RATIO,
+        **told: Any,  # noqa: ANN401 - of forward
+    ) -> Tensor:
+        """Return how badly the first patches of an order are reconstructed, ``(B,)``.
+
+        Args:
+            pixels: see `forward`.
+            order: of the patches, ``(L,)``, the same in every chip, or ``(B, L)``.
+            shown: what the encoder sees in place of ``pixels``, such as fewer bands.
+            mask_ratio: the part of the patches that is masked.
+            told: ``time``, ``latlon``, ``gsd``, ``wavelengths``; see `forward`.
+
+        Raises:
+            MismatchError: the weights came without a decoder, or what `forward` refuses.
+        """
+        scene = self.scene(pixels, **told)
+        masked, kept = order.tensor_split([int(mask_ratio * order.shape[-1])], dim=-1)
+        made = self.reconstruct(pixels if shown is None else shown, scene, kept)
+        apart = (made - self._patches(pixels)).float().abs().mean(dim=-1)  # (B, L)
+        return apart.gather(1, masked.expand(len(apart), -1)).mean(dim=1)
 
     def _patches(self, pixels: Tensor) -> Tensor:
         """Return the pixels of each patch, ``(B, L, C * P * P)``, as the decoder gives them."""
@@ -417,6 +443,11 @@ class Clay(nn.Module):
         spread: Tensor = (patches.var(dim=-1, keepdim=True) + SMALLEST_VARIANCE) ** 0.5
         normed: Tensor = centred / spread
         return normed
+
+
+def _each(kept: Tensor, tokens: Tensor) -> Tensor:
+    """Return the places of ``kept`` patches for each number of tokens, ``(B, K, D)``."""
+    return kept.expand(len(tokens), -1)[..., None].expand(-1, -1, tokens.shape[-1])
 
 
 def _refuse_drawing(seeds: Sequence[int], mask_ratio: float, count: int) -> None:
