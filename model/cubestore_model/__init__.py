@@ -8,6 +8,8 @@ for batch in loader:
     out.embedding            # (32, 1024)
 for slot in cubestore_model.embed("STORE", encoder):
     print(slot)              # each slot that got its vectors: embedding_clay_v1_5 beside the pixels
+for step in cubestore_model.train("STORE", "clay-tiny", out="DIR"):
+    print(step.loss)         # and DIR/weights.safetensors at the end
 """
 
 from cubestore_model.embed import CubeEmbedding, Filled, Options, embed
@@ -18,6 +20,7 @@ from cubestore_model.encoders import Encoded, Entry, Expected, encoders, registe
 from cubestore_model.inputs import Preparation, inputs, preparation
 from cubestore_model.loader import ChipDataset, Loader, loader
 from cubestore_model.scan import Scan
+from cubestore_model.training import Step, Training, train
 from cubestore_model.weights import save
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "Options",
     "Preparation",
     "Scan",
+    "Step",
+    "Training",
     "embed",
     "embed_array",
     "embed_patches",
@@ -44,5 +49,6 @@ __all__ = [
     "preparation",
     "register_encoder",
     "save",
+    "train",
     "untrained",
 ]

@@ -3,7 +3,8 @@
 CubestoreError
 ├── UnknownEncoderError (KeyError)          a model id that nobody registered
 ├── NotFetchedError (FileNotFoundError)     weights that are not here, and cannot be fetched now
-└── WeightsError (ValueError)               weights that are not the model's, or cannot be read
+├── WeightsError (ValueError)               weights that are not the model's, or cannot be read
+└── DivergedError (ArithmeticError)         a training whose loss is no number any more
 
 Pixels, bands and sizes that a model cannot take are `cubestore.errors.MismatchError`.
 """
@@ -21,3 +22,7 @@ class NotFetchedError(CubestoreError, FileNotFoundError):
 
 class WeightsError(CubestoreError, ValueError):
     """The file holds no weights, or those of another model."""
+
+
+class DivergedError(CubestoreError, ArithmeticError):
+    """The loss of a training is no number any more; its last checkpoint stays."""
