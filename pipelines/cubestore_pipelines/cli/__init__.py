@@ -26,6 +26,7 @@ from cubestore_pipelines.cli import (
     sampling,
     statistics,
     stores,
+    training,
 )
 from cubestore_pipelines.cli.output import plain_console
 from cubestore_pipelines.cli.status import DONE, FAILED, INTERRUPTED, USAGE
@@ -58,6 +59,7 @@ VERBS = (
     likeness.change,
     statistics.stats,
     models.models,
+    training.train,
     embedding.embed,
     batching.batches,
 )
