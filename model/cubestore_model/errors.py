@@ -3,6 +3,7 @@
 CubestoreError
 ├── UnknownEncoderError (KeyError)          a model id that nobody registered
 ├── NotFetchedError (FileNotFoundError)     weights that are not here, and cannot be fetched now
+├── LabelsError (ValueError)                labels that are too few to learn or to test by
 ├── WeightsError (ValueError)               weights that are not the model's, or cannot be read
 └── DivergedError (ArithmeticError)         a training whose loss is no number any more
 
@@ -26,3 +27,7 @@ class WeightsError(CubestoreError, ValueError):
 
 class DivergedError(CubestoreError, ArithmeticError):
     """The loss of a training is no number any more; its last checkpoint stays."""
+
+
+class LabelsError(CubestoreError, ValueError):
+    """The labels are too few, or in too few places, to learn from and to test by."""
