@@ -10,6 +10,7 @@ for slot in cubestore_model.embed("STORE", encoder):
     print(slot)              # each slot that got its vectors: embedding_clay_v1_5 beside the pixels
 for step in cubestore_model.train("STORE", "clay-tiny", out="DIR"):
     print(step.loss)         # and DIR/weights.safetensors at the end
+cubestore_model.probe("STORE", model="clay-v1.5", labels="esa-worldcover").to_pandas()
 """
 
 from cubestore_model.embed import CubeEmbedding, Filled, Options, embed
@@ -21,6 +22,7 @@ from cubestore_model.inputs import Preparation, inputs, preparation
 from cubestore_model.loader import ChipDataset, Loader, loader
 from cubestore_model.scan import Scan
 from cubestore_model.training import Step, Training, train
+from cubestore_model.probing import Probed, Samples, probe
 from cubestore_model.weights import save
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "Scan",
     "Step",
     "Training",
+    "Probed",
+    "Samples",
     "embed",
     "embed_array",
     "embed_patches",
@@ -47,6 +51,7 @@ __all__ = [
     "load_encoder",
     "loader",
     "preparation",
+    "probe",
     "register_encoder",
     "save",
     "train",

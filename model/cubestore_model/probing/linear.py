@@ -5,7 +5,8 @@ several one regression a class; both are convex, and solved in float64 by L-BFGS
 vectors give the same probe. How strongly weights are held down is chosen on the validation chips.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,15 @@ from torch.nn import functional
 
 from cubestore_model.probing.metrics import Floats
 
-STRENGTHS = tuple(10.0**n for n in range(2, -7, -1))
+STRENGTHS = tuple(10.0**n for n in range(1, -6, -1))
 """Of the penalty, the strongest first: half the sum of squared weights, beside the mean loss."""
 
 STEPS = 300
-TOLERANCE = 1e-7
-"""Of the largest derivative, at which the solution counts as found."""
+TOLERANCE, ROUGH = 1e-7, 1e-4
+"""Of the largest derivative, at which a solution counts as found; and while one is chosen."""
+
+SMALL = 2**20
+"""Weights below which several threads wait for one another longer than they compute."""
 
 HISTORY = 20
 """Steps that L-BFGS remembers."""
@@ -61,12 +65,12 @@ def chosen(
     """
     best, most, last = None, -np.inf, None
     for strength in STRENGTHS:
-        last = fit(vectors, targets, classes, strength, start=last)
+        last = fit(vectors, targets, classes, strength, start=last, tolerance=ROUGH)
         worth = judge(last)
         if best is None or worth > most:
             best, most = last, -np.inf if np.isnan(worth) else worth
     assert best is not None  # noqa: S101 - there are strengths
-    return best
+    return fit(vectors, targets, classes, best.strength, start=best)
 
 
 def fit(
@@ -76,6 +80,7 @@ def fit(
     strength: float,
     *,
     start: Linear | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Linear:
     """Return the probe that minimises the mean loss and the penalty.
 
@@ -85,21 +90,19 @@ def fit(
         classes: how many there are.
         strength: of the penalty; the bias has none.
         start: one of the same vectors, from which the way is shorter.
+        tolerance: of the largest derivative, at which it counts as found.
     """
-    features = torch.from_numpy(vectors).double()
+    features, truth = torch.from_numpy(vectors).double(), torch.from_numpy(targets)
     mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
     deviation = torch.where(deviation > 0, deviation, 1.0)
-    scaled, truth = (features - mean) / deviation, torch.from_numpy(targets)
-    if start is None:
-        weights, bias = (
-            torch.zeros(scaled.shape[1], classes).double(),
-            torch.zeros(classes).double(),
-        )
-    else:
-        weights, bias = start.weights.clone(), start.bias.clone()
-    _minimise(
-        lambda w, b: loss(scaled @ w + b, truth) + strength / 2 * w.square().sum(), weights, bias
-    )
+    scaled = (features - mean) / deviation
+    weights = scaled.new_zeros(scaled.shape[1], classes) if start is None else start.weights.clone()
+    bias = scaled.new_zeros(classes) if start is None else start.bias.clone()
+
+    def objective() -> Tensor:
+        return loss(scaled @ weights + bias, truth) + strength / 2 * weights.square().sum()
+
+    _minimise(objective, [weights, bias], tolerance)
     return Linear(mean, deviation, weights.detach(), bias.detach(), strength)
 
 
@@ -113,14 +116,14 @@ def loss(logits: Tensor, truth: Tensor) -> Tensor:
     return functional.cross_entropy(logits, truth)
 
 
-def _minimise(objective: Callable[[Tensor, Tensor], Tensor], *at: Tensor) -> None:
+def _minimise(objective: Callable[[], Tensor], at: list[Tensor], tolerance: float) -> None:
     """Move tensors to where an objective is least."""
     for tensor in at:
         tensor.requires_grad_()
     search = torch.optim.LBFGS(
         at,
         max_iter=STEPS,
-        tolerance_grad=TOLERANCE,
+        tolerance_grad=tolerance,
         tolerance_change=0.0,
         history_size=HISTORY,
         line_search_fn="strong_wolfe",
@@ -128,8 +131,20 @@ def _minimise(objective: Callable[[Tensor, Tensor], Tensor], *at: Tensor) -> Non
 
     def closure() -> float:
         search.zero_grad()
-        value = objective(*at)
+        value = objective()
         value.backward()  # type: ignore[no-untyped-call]
         return float(value.detach())
 
-    search.step(closure)  # type: ignore[no-untyped-call]
+    with _threads(sum(tensor.numel() for tensor in at)):
+        search.step(closure)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _threads(weights: int) -> Iterator[None]:
+    """Let one thread compute what is small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if weights < SMALL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -22,6 +22,7 @@ from cubestore_pipelines.cli import (
     indexing,
     likeness,
     models,
+    probing,
     recipes,
     sampling,
     statistics,
@@ -61,6 +62,7 @@ VERBS = (
     models.models,
     training.train,
     embedding.embed,
+    probing.probe,
     batching.batches,
 )
 for verb in VERBS:
