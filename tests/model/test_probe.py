@@ -97,7 +97,7 @@ def test_the_same_seeds_give_the_same_table_and_the_test_chips_are_never_seen():
         seen.append((train.names, val.names))
         return experiment.METHODS["knn"](train, val, seed)
 
-    experiment.run(chips(), method=watching, seeds=[7])
+    experiment.run(chips(), method=experiment.Called("watched", watching), seeds=[7])
     split = parting.parted(chips(), parting.Drawn(size=10_000, seed=7))
     tested = {n for n, name in zip(chips().names, split, strict=True) if name == "test"}
     assert tested
@@ -111,6 +111,18 @@ def test_every_part_has_a_block_whole(count, seed):
     assert set(dealt) == {"train", "val", "test"}
     assert (dealt[::2] == dealt[1::2]).all()
     assert list(parting.Drawn(size=1.0, seed=seed).dealt(keys[::-1])[::-1]) == list(dealt)
+
+
+def test_each_group_tests_once_and_the_next_validates():
+    parts = parting.in_turn(["a", "b", "c", "d", "a"])
+    assert [list(split) for split in parts.values()] == [
+        ["test", "val", "train", "train", "test"],
+        ["train", "test", "val", "train", "train"],
+        ["train", "train", "test", "val", "train"],
+        ["val", "train", "train", "test", "val"],
+    ]
+    with pytest.raises(LabelsError, match=r"2 group\(s\) of chips"):
+        parting.in_turn(["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,23 @@ seeds, ``metrics`` measures, ``interval`` says how sure a mean is, ``tables`` ho
 ``reading`` goes through their pixels, ``codes`` says what a stored number means.
 """
 
-from cubestore_model.probing.experiment import Fitting, Scorer, run
+from cubestore_model.probing.experiment import Called, Fitting, Scorer, over, run
+from cubestore_model.probing.parting import in_turn
 from cubestore_model.probing.probe import probe
 from cubestore_model.probing.samples import Samples, majority
 from cubestore_model.probing.tables import Measure, Probed, Run
 
-__all__ = ["Fitting", "Measure", "Probed", "Run", "Samples", "Scorer", "majority", "probe", "run"]
+__all__ = [
+    "Called",
+    "Fitting",
+    "Measure",
+    "Probed",
+    "Run",
+    "Samples",
+    "Scorer",
+    "in_turn",
+    "majority",
+    "over",
+    "probe",
+    "run",
+]

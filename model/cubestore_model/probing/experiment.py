@@ -5,7 +5,8 @@
 `samples` may come from a store, or be made by hand of any vectors and labels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -34,6 +35,10 @@ Scorer = Callable[[Samples], Floats]
 
 class Fitting(Protocol):
     """How a method makes a scorer; it never sees the test chips."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
     def __call__(self, train: Samples, val: Samples, seed: int) -> Scorer:
         """Return what was fitted."""
@@ -67,28 +72,53 @@ def run(
     """
     known = samples.known()
     _refuse_few(known, labels)
-    fitting: Fitting = METHODS[method] if isinstance(method, str) else method
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    fixed = split == "published"
-    if fixed and isinstance(method, str):
+    fixed, deterministic = split == "published", isinstance(method, str)
+    if fixed and deterministic:
         numbers = numbers[:1]
-    runs, found = [], []
-    for seed in numbers:
-        rule = Drawn(size=block, buffer=buffer, seed=seed)
-        parts = parting.as_published(known) if fixed else parting.parted(known, rule)
-        done, scores = _once(known, parts, fitting, seed)
-        runs.append(done)
-        found.append(scores)
+    rules = (Drawn(size=block, buffer=buffer, seed=seed) for seed in numbers)
+    parts = {
+        rule.seed: parting.as_published(known) if fixed else parting.parted(known, rule)
+        for rule in rules
+    }
+    varies = _varies(fixed=fixed, deterministic=deterministic)
+    return over(known, parts, method=method, varies=varies, model=model, labels=labels)
+
+
+def over(
+    samples: Samples,
+    parts: Mapping[int, NDArray[Any]],
+    *,
+    method: Literal["linear", "knn"] | Fitting = "linear",
+    varies: str,
+    model: str = "",
+    labels: str = "",
+) -> Probed:
+    """Probe vectors with parts that were made already.
+
+    Args:
+        samples: the chips, each with a label and whole vectors.
+        parts: seed -> the split of each chip, such as `parting.in_turn` makes.
+        method: as of `run`.
+        varies: what is another with each seed, for the table.
+        model: the model's id, for the table.
+        labels: what they are, for the table.
+
+    Raises:
+        LabelsError: a part without chips, or of a single class to learn from.
+    """
+    fitting: Fitting = METHODS[method] if isinstance(method, str) else method
+    done = [_once(samples, split, fitting, seed) for seed, split in parts.items()]
     return Probed(
         model=model,
-        method=method if isinstance(method, str) else "finetune",
-        task="segmentation" if known.kind == MAPS else "classification",
+        method=method if isinstance(method, str) else method.name,
+        task="segmentation" if samples.kind == MAPS else "classification",
         labels=labels,
-        classes=known.classes,
-        chips=len(known),
-        varies=_varies(fixed=fixed, deterministic=isinstance(method, str)),
-        runs=tuple(runs),
-        measures=_gathered(found),
+        classes=samples.classes,
+        chips=len(samples),
+        varies=varies,
+        runs=tuple(run for run, _ in done),
+        measures=_gathered([scores for _, scores in done]),
     )
 
 
@@ -168,6 +198,18 @@ class Rowwise:
         return self._score(samples.vectors.reshape(-1, shape[-1])).reshape(*shape[:-1], -1)
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A method that is a function."""
+
+    name: str
+    fit: Callable[[Samples, Samples, int], Scorer]
+
+    def __call__(self, train: Samples, val: Samples, seed: int) -> Scorer:
+        """Return what was fitted."""
+        return self.fit(train, val, seed)
+
+
 def _linear(train: Samples, val: Samples, seed: int) -> Scorer:
     def judge(probe: linear.Linear) -> float:
         return worth(val, Rowwise(probe)(val))
@@ -179,7 +221,9 @@ def _knn(train: Samples, val: Samples, seed: int) -> Scorer:  # noqa: ARG001 - n
     return Rowwise(Neighbours(*_some(train, seed), len(train.classes)))
 
 
-METHODS: dict[str, Fitting] = {"linear": _linear, "knn": _knn}
+METHODS: dict[str, Fitting] = {
+    one.name: one for one in (Called("linear", _linear), Called("knn", _knn))
+}
 
 
 def _some(train: Samples, seed: int) -> tuple[NDArray[np.float32], NDArray[Any]]:

@@ -106,6 +106,24 @@ def as_published(samples: Samples) -> Texts:
     return told
 
 
+def in_turn(groups: Sequence[str]) -> dict[int, Texts]:
+    """Return parts in which each group tests once, the next one validates, and the others train.
+
+    Raises:
+        LabelsError: there are fewer than three groups.
+    """
+    distinct, which = np.unique(np.array(groups, object), return_inverse=True)
+    if len(distinct) < len(SHARES):
+        raise LabelsError(
+            f"{len(distinct)} group(s) of chips to go through in turn",
+            expected=f"at least {len(SHARES)}: one for each of {', '.join(SHARES)}",
+            remedy="name more groups",
+        )
+    order = (np.arange(len(distinct))[:, None] - which) % len(distinct)
+    splits_of = np.array([TEST, *[TRAIN] * (len(distinct) - 2), VAL], object)
+    return dict(enumerate(splits_of[order]))
+
+
 def blocks(lon: NDArray[np.float64], lat: NDArray[np.float64], size: float) -> list[str]:
     """Return the block of each place: its UTM zone's central meridian, column and row."""
     central = meridian_of(lon)
