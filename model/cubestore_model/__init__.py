@@ -23,6 +23,7 @@ from cubestore_model.loader import ChipDataset, Loader, loader
 from cubestore_model.scan import Scan
 from cubestore_model.training import Step, Training, train
 from cubestore_model.probing import Probed, Samples, probe
+from cubestore_model.probing import Probed, Samples, Tuning, load_tuned, probe
 from cubestore_model.weights import save
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Training",
     "Probed",
     "Samples",
+    "Tuning",
     "embed",
     "embed_array",
     "embed_patches",
@@ -49,6 +51,7 @@ __all__ = [
     "encoders",
     "inputs",
     "load_encoder",
+    "load_tuned",
     "loader",
     "preparation",
     "probe",

@@ -22,6 +22,7 @@ import numpy as np
 import rasterio
 import torch
 
+import cubestore
 import cubestore_model
 from cubestore_model.probing import Called, Samples, in_turn, over
 
@@ -190,13 +191,16 @@ def encoded(chips, encoder):
         norm = stored.mean(axis=(0, 2, 3)), stored.std(axis=(0, 2, 3))
     prepared = cubestore_model.preparation(encoder, chips.sensor, chips.bands, norm=norm)
     nothing = torch.zeros(len(chips.pixels), 4)
+    waves = {
+        band.name: band.center_wavelength for band in cubestore.sensor(chips.sensor).every_band
+    }
     with torch.inference_mode():
         patches = encoder(
             prepared.pixels(torch.from_numpy(chips.pixels)),
             time=nothing,
             latlon=nothing,
             gsd=10.0,
-            wavelengths=prepared.expected.wavelengths,
+            wavelengths=prepared.expected.wavelengths or [waves[name] for name in chips.bands],
         ).patches
     side = CHIP // PATCH
     return patches.reshape(len(patches), side, side, -1).numpy()

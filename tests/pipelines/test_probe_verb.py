@@ -129,6 +129,21 @@ def test_maps_of_a_patch_set_are_found_by_vectors_that_are_computed_now(program,
     assert told["chips"] == 48  # both seasons, in the same part
 
 
+def test_an_encoder_is_tuned_and_kept(program, patches, tmp_path):
+    options = ["--model", "clay-tiny", "--use", "B04", "--use", "B08", "--labels", "label"]
+    options += ["--weights", tmp_path / "tiny.safetensors", "--patches", patch_sets.NAME]
+    small = {"dim": 16, "depth": 1, "heads": 1, "dim_head": 16}
+    encoder = cubestore_model.untrained("clay-tiny", config=small)
+    cubestore_model.save(encoder.network, tmp_path / "tiny.safetensors")
+    options += ["--method", "finetune", "--epochs", "2", "--seeds", "1", "--keep", tmp_path / "k"]
+    options += ["--task", "segmentation", "--json"]
+    told = json.loads(program("probe", patches.path, *options).out)
+    assert told["method"] == "finetune"
+    assert told["runs"][0]["train"] > 0
+    tuned = cubestore_model.load_tuned(tmp_path / "k" / "seed-0.safetensors")
+    assert tuned.config.classes == ("water", "land")
+
+
 def test_a_column_of_the_patches_is_a_label(program, patches):
     options = ["--model", "rcf", "--labels", "split", "--patches", patch_sets.NAME, "--json"]
     told = json.loads(program("probe", patches.path, *options, "--method", "knn").out)

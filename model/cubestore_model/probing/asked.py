@@ -32,6 +32,9 @@ class Asked:
     own: Encoder | None = None
     """An encoder to compute with, whatever the store holds."""
 
+    use: tuple[str, ...] = ()
+    """The bands that are used, of a model that takes some; (): all."""
+
     tuned: bool = False
     """Whether it is to be tuned, and needs the pixels."""
 

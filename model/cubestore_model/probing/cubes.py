@@ -166,6 +166,7 @@ def _read(
         encoder=None if held else asked.encoder,
         dense=asked.maps,
         tuned=asked.tuned,
+        use=asked.use,
         mask=None if by_index else mask,
     )
     return read(batches, wanted).ordered(table["chipid"].to_pylist())

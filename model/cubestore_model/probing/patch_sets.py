@@ -114,6 +114,7 @@ def _computed(asked: Asked, data: xr.Dataset, name: str) -> tuple[Any, Any, dict
         encoder=asked.encoder,
         dense=asked.maps,
         tuned=asked.tuned,
+        use=asked.use,
         sensor=str(data[variable].attrs.get("sensor", variable)),
     )
     found = read(batches, wanted)

@@ -13,12 +13,13 @@ from cubestore_model.errors import LabelsError
 from cubestore_model.probing.asked import SEGMENTATION, Asked
 from cubestore_model.probing.cubes import of_cubes
 from cubestore_model.probing.experiment import BLOCK, run
+from cubestore_model.probing.finetune import Finetuning, Tuning
 from cubestore_model.probing.patch_sets import of_patches
 from cubestore_model.probing.samples import Samples
 from cubestore_model.probing.tables import Probed
 
 Task = Literal["classification", "segmentation"]
-Method = Literal["linear", "knn"]
+Method = Literal["linear", "knn", "finetune"]
 
 
 def probe(  # noqa: PLR0913 - an experiment's options
@@ -32,10 +33,12 @@ def probe(  # noqa: PLR0913 - an experiment's options
     patches: str = "",
     sensor: str = "",
     tile: Sequence[str] = (),
+    use: Sequence[str] = (),
     present: float | None = None,
     block: float = BLOCK,
     buffer: float = 0.0,
     split: Literal["", "published"] = "",
+    tuning: Tuning | None = None,
 ) -> Probed:
     """Fit a probe on a model's vectors and a store's labels, and test it on other ground.
 
@@ -46,16 +49,19 @@ def probe(  # noqa: PLR0913 - an experiment's options
         labels: ``esa-worldcover`` (of cubes: what covers the land), or the name of a variable with
             classes; of a patch set also a column of its patches.
         task: ``classification`` of chips, or ``segmentation`` by the vectors of their patches.
-        method: ``linear``: logistic regression; ``knn``: the 20 nearest by cosine.
+        method: ``linear``: logistic regression; ``knn``: the 20 nearest by cosine; ``finetune``:
+            the encoder is trained on with a head, which holds all pixels in memory.
         seeds: how many, or which: each parts the ground anew.
         patches: the patch set; "": cubes.
         sensor: a sensor's id, or of a patch set a variable; "": one that the model was trained on.
         tile: only cubes of these tiles; (): all.
+        use: the bands that are used, where a model that takes some computes now; (): all.
         present: a chip is of every class that covers more than this part of it, as BigEarthNet's
             are; None: of the one that covers most.
         block: metres along the blocks of ground that stay together.
         buffer: metres between chips that train, validate and test.
         split: ``published``: parts as they were published with the patches.
+        tuning: how the encoder is tuned.
 
     Returns:
         A table: each metric over all classes and of each, its mean over seeds with 95 % interval,
@@ -73,12 +79,14 @@ def probe(  # noqa: PLR0913 - an experiment's options
         task=task,
         sensor=sensor,
         tile=tuple(tile),
+        use=tuple(use),
         present=present,
         own=None if isinstance(model, str) else model,
+        tuned=method == "finetune",
     )
     return run(
         samples_of(asked, patches),
-        method=method,
+        method=Finetuning(asked.encoder, tuning or Tuning()) if method == "finetune" else method,
         seeds=seeds,
         block=block,
         buffer=buffer,

@@ -34,6 +34,9 @@ class Wanted:
     sensor: str = ""
     """A sensor's id; "": the batch tells it."""
 
+    use: tuple[str, ...] = ()
+    """The bands that are used; (): all of the model's."""
+
     mask: Callable[[Batch], NDArray[Any]] | None = None
     """A batch -> what is kept of its labels, with a row a chip."""
 
@@ -111,11 +114,14 @@ def _encoded(
 ) -> tuple[NDArray[np.float32], Mapping[str, Any]]:
     """Return the vectors of a batch, NaN where there is too little data, and what made them."""
     sensor = wanted.sensor or batch["sensor"]
-    told = preparation(encoder, sensor, batch["bands"])(tensors(batch))
+    told = preparation(encoder, sensor, batch["bands"], use=wanted.use)(tensors(batch))
     side = isqrt(told["pixels"][0, 0].numel()) // encoder.patch_size
     if wanted.tuned:
         empty = (len(batch["chipid"]), *([side, side] if wanted.dense else []), 0)
-        return np.empty(empty, np.float32), {n: np.array(v) for n, v in told.items()}
+        return np.empty(empty, np.float32), {
+            name: value.numpy().copy() if name in PER_CHIP else value
+            for name, value in told.items()
+        }
     with torch.inference_mode():
         out = encoder(**told)
     made = out.patches if wanted.dense else out.embedding

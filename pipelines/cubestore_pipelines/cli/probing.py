@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cubestore_pipelines.cli.building import Words
+from cubestore_pipelines.cli.building import Series, Words
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, show_table
 
 if TYPE_CHECKING:
@@ -20,16 +20,21 @@ def probe(  # noqa: PLR0913 - a verb's options
     model: str,
     labels: str,
     task: Literal["classification", "segmentation"] = "classification",
-    method: Literal["linear", "knn"] = "linear",
+    method: Literal["linear", "knn", "finetune"] = "linear",
     seeds: int = 5,
     patches: str = "",
     weights: Path | None = None,
     sensor: str = "",
     tile: Words = (),
+    use: Series = (),
     present: float | None = None,
     block: float = 10_000.0,
     buffer: float = 0.0,
     split: Literal["", "published"] = "",
+    epochs: int = 50,
+    rate: float = 1e-4,
+    layer_decay: float = 1.0,
+    keep: Path | None = None,
     json: Json = False,
 ) -> None:
     """Fit a probe on a model's vectors and labels of the store, and test it on other ground.
@@ -44,21 +49,30 @@ def probe(  # noqa: PLR0913 - a verb's options
         model: an encoder's id, see `cubestore models`.
         labels: esa-worldcover, or a variable with classes, or of a patch set a column.
         task: classification of chips, or segmentation by the vectors of their patches.
-        method: linear (logistic regression) or knn (20 nearest by cosine).
+        method: linear (logistic regression), knn (20 nearest by cosine) or finetune (the encoder
+            is trained on, with a head).
         seeds: how many.
         patches: the patch set, DATASET/PART; without it, cubes.
         weights: a file of them: vectors are then computed, whatever the store has.
         sensor: a sensor's id, or of a patch set a variable.
         tile: only cubes of this tile; repeatable.
+        use: the bands that are used, where a model that takes some computes now.
         present: a chip is of every class that covers more than this part of it, 0 to 1.
         block: metres along the blocks of ground that stay together.
         buffer: metres between chips that train, validate and test.
         split: published: parts as they were published with the patches.
+        epochs: of finetune, at most: it ends ten after the best validation.
+        rate: at which finetune learns, at its highest.
+        layer_decay: how many times as fast a layer learns as the one above, up to 1.
+        keep: a folder for the tuned model of each seed.
         json: print one JSON object.
     """
     import cubestore_model  # noqa: PLC0415 - torch is for who needs it
 
     encoder = cubestore_model.load_encoder(model, weights=weights) if weights else model
+    tuning = cubestore_model.Tuning(
+        epochs=epochs, rate=rate, layer_decay=layer_decay, folder=str(keep or "")
+    )
     found = cubestore_model.probe(
         store,
         model=encoder,
@@ -69,10 +83,12 @@ def probe(  # noqa: PLR0913 - a verb's options
         patches=patches,
         sensor=sensor,
         tile=tile,
+        use=use,
         present=present,
         block=block,
         buffer=buffer,
         split=split,
+        tuning=tuning,
     )
     if json:
         show_json({"store": str(store), **found.told()})
