@@ -9,6 +9,8 @@ import torch
 
 import cubestore
 import cubestore_model
+from cubestore.embeddings import Embedding
+from cubestore.patches import Embedded
 from cubestore_pipelines.cli import main
 from tests.cubestore import patch_sets
 
@@ -127,6 +129,26 @@ def test_maps_of_a_patch_set_are_found_by_vectors_that_are_computed_now(program,
     assert found["mean IoU", ""] > 0.5
     assert {("IoU", "water"), ("IoU", "land")} <= set(found)
     assert told["chips"] == 48  # both seasons, in the same part
+
+
+def test_vectors_that_a_patch_set_holds_are_taken(program, tmp_path):
+    """They tell the label, which the pixels do not."""
+    embedding = Embedding(
+        model="rcf", preprocessing="none", pooling="mean", dimensions=2, chip_size=32
+    )
+    held = Embedded(embedding=embedding, sensor=OPTICAL, gsd=10.0)
+    made = cubestore.create_store(tmp_path / "store")
+    pixels, columns = patch_sets.patches(24, size=32)
+    label = np.arange(24) % 2
+    columns |= {"longitude": 3 + 0.1 * np.arange(24), "cover": ["land", "water"] * 12}
+    with made.create_patches(patch_sets.description(size=32, embeddings=(held,))) as writer:
+        vectors = np.stack([label, 1 - label], axis=1).astype("float32")
+        writer.append({**pixels, "embedding_rcf": vectors}, columns)
+    options = ["--model", "rcf", "--labels", "cover", "--patches", patch_sets.NAME, "--json"]
+    told = json.loads(program("probe", made.path, *options).out)
+    assert told["chips"] == 24
+    assert told["classes"] == ["land", "water"]
+    assert {row["mean"] for row in told["measures"]} == {1.0}
 
 
 def test_an_encoder_is_tuned_and_kept(program, patches, tmp_path):

@@ -36,11 +36,8 @@ def of_patches(asked: Asked, name: str) -> Samples:
     """
     data = asked.store.patches(name).open(mask_and_scale=False)
     codes = _codes(asked, data)
-    vectors = None if asked.own or asked.tuned or asked.maps else _held(asked, data)
-    patch = np.arange(data.sizes["patch"])
-    told: dict[str, Any] = {}
-    if vectors is None:
-        patch, vectors, told = _computed(asked, data, name)
+    held = None if asked.own or asked.tuned else _held(asked, data)
+    patch, vectors, told = held or _computed(asked, data, name)
     middles = np.stack([data["longitude"].values, data["latitude"].values], axis=1)
     return Samples(
         names=tuple(map(str, data["patch_id"].values[patch])),
@@ -90,16 +87,30 @@ def _labels(asked: Asked, data: xr.Dataset, codes: Codes) -> NDArray[Any]:
     return masks if asked.maps else decided(masks, asked.present)
 
 
-def _held(asked: Asked, data: xr.Dataset) -> NDArray[np.float32] | None:
-    """Return the vectors that the set holds, physical; None where it has none of the model."""
-    name = variable_name(asked.model)
-    if name not in data or data[name].dims[0] != "patch" or data[name].ndim != 2:  # noqa: PLR2004
+Found = tuple[NDArray[np.int64], NDArray[np.float32], dict[str, Any]]
+"""The patch of each acquisition, its vectors, and what an encoder is told of it."""
+
+
+def _held(asked: Asked, data: xr.Dataset) -> Found | None:
+    """Return the vectors that the set holds of whole patches; None where it has none of them."""
+    name = variable_name(asked.model) + ("_dense" if asked.maps else "")
+    if name not in data or (asked.maps and not _whole(asked, data)):
         return None
-    return np.asarray(xr.decode_cf(data[[name]])[name].values, np.float32)
+    stored = xr.decode_cf(data[[name]])[name].astype(np.float32).values
+    own = stored.shape[-3:] if asked.maps else stored.shape[-1:]  # the rest are acquisitions
+    vectors = stored.reshape(-1, *own)
+    patch = np.repeat(np.arange(len(stored)), len(vectors) // len(stored))
+    return patch, vectors, {}
 
 
-def _computed(asked: Asked, data: xr.Dataset, name: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Return the patch of each acquisition, its vectors, and what an encoder is told of it."""
+def _whole(asked: Asked, data: xr.Dataset) -> bool:
+    """Whether vectors are of all of a patch, as maps of labels are."""
+    told = data[variable_name(asked.model)].attrs.get("chip_size")
+    return bool(told == data[asked.labels].shape[-1])
+
+
+def _computed(asked: Asked, data: xr.Dataset, name: str) -> Found:
+    """Return vectors that are computed now."""
     variable = _pixels(asked, data)
     source = PatchSource(asked.store.patches(name), variable)
     batches = cubestore.batches(
