@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import cubestore
 from cubestore import embeddings, index
+from cubestore.cube import Cube
 from cubestore.embeddings import Held, variable_name
 from cubestore.errors import MismatchError
 from cubestore.index.landcover import CLASSES
@@ -127,14 +128,32 @@ def _stored(asked: Asked, table: pa.Table, held: Holders, sensor: str) -> NDArra
         if not asked.maps:
             found.append(embeddings.of_chips(cube, asked.model, slot, row, column))
             continue
-        side = one.embedding.patches
-        steps = np.arange(side)
-        rows = (row[:, None] * side + steps)[:, :, None].repeat(side, axis=2)
-        columns = (column[:, None] * side + steps)[:, None].repeat(side, axis=1)
-        slots = np.broadcast_to(slot[:, None, None], rows.shape)
-        vectors = embeddings.of_chips(cube, asked.model, slots, rows, columns, dense=True)
-        found.append(vectors.reshape(*rows.shape, -1))
+        found.append(_patches(cube, asked.model, one.embedding.patches, (slot, row, column)))
     return np.concatenate(found)
+
+
+def _patches(
+    cube: Cube, model: str, side: int, chips: tuple[NDArray[np.int64], ...]
+) -> NDArray[np.float32]:
+    """Return the vectors of chips' patches, NaN beyond the tile's edge.
+
+    Args:
+        cube: that holds them.
+        model: whose they are.
+        side: patches along a chip.
+        chips: slot, row and column of each.
+
+    Returns:
+        ``(chips, side, side, dimensions)``.
+    """
+    slot, row, column = (part[:, None, None] for part in chips)
+    down, right = np.mgrid[:side, :side]
+    places = np.broadcast_arrays(slot, row * side + down, column * side + right)
+    _, rows, columns, dimensions = embeddings.read(cube, model, dense=True).shape
+    there = (places[1] < rows) & (places[2] < columns)
+    vectors = np.full((*there.shape, dimensions), np.nan, np.float32)
+    vectors[there] = embeddings.of_chips(cube, model, *(p[there] for p in places), dense=True)
+    return vectors
 
 
 def _read(
