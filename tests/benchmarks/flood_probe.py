@@ -24,6 +24,7 @@ import torch
 
 import cubestore
 import cubestore_model
+from cubestore import norms
 from cubestore_model.probing import Called, Samples, in_turn, over
 
 CHIP, PATCH = 64, 8
@@ -187,8 +188,7 @@ def encoded(chips, encoder):
     """Return the vectors of patches, ``(chips, rows, columns, dimensions)``."""
     norm = None
     if not any(row.sensor == chips.sensor for row in encoder.entry.inputs):
-        stored = chips.pixels.astype("float64")
-        norm = stored.mean(axis=(0, 2, 3)), stored.std(axis=(0, 2, 3))
+        norm = norms.norm("ssl4eo-s12-v1", chips.sensor, chips.bands)
     prepared = cubestore_model.preparation(encoder, chips.sensor, chips.bands, norm=norm)
     nothing = torch.zeros(len(chips.pixels), 4)
     waves = {
