@@ -20,10 +20,9 @@ from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrai
 from cubestore_model.encoders import Encoded, Entry, Expected, encoders, register_encoder
 from cubestore_model.inputs import Preparation, inputs, preparation
 from cubestore_model.loader import ChipDataset, Loader, loader
+from cubestore_model.probing import Probed, Samples, Tuning, load_tuned, probe
 from cubestore_model.scan import Scan
 from cubestore_model.training import Step, Training, train
-from cubestore_model.probing import Probed, Samples, probe
-from cubestore_model.probing import Probed, Samples, Tuning, load_tuned, probe
 from cubestore_model.weights import save
 
 __all__ = [
@@ -38,11 +37,11 @@ __all__ = [
     "Loader",
     "Options",
     "Preparation",
+    "Probed",
+    "Samples",
     "Scan",
     "Step",
     "Training",
-    "Probed",
-    "Samples",
     "Tuning",
     "embed",
     "embed_array",
