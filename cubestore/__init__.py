@@ -29,6 +29,7 @@ from cubestore.encoding import Array
 from cubestore.errors import CubestoreError
 from cubestore.grids import Tile, tile
 from cubestore.index import Indexed, chips, index_store
+from cubestore.items import open_item
 from cubestore.patches import Embedded, PatchDescription, PatchSet, PatchWriter, Pixels
 from cubestore.sensors import SENSORS, Band, Sensor, sensor
 from cubestore.similarity import change, index_embeddings, nearest, neighbours
@@ -74,6 +75,7 @@ __all__ = [
     "nearest",
     "neighbours",
     "norms",
+    "open_item",
     "open_store",
     "open_tile",
     "sensor",

@@ -256,6 +256,15 @@ def refuse_attributes(attributes: Mapping[str, Any]) -> None:
             expected=f"names that begin with {OURS}, and none of {', '.join(sorted(PROTOCOL))}",
             remedy="what a cube is, only its commits say; describe it under another name",
         )
+    refuse_no_json(attributes)
+
+
+def refuse_no_json(attributes: Mapping[str, Any]) -> None:
+    """Refuse attributes that JSON does not hold.
+
+    Raises:
+        MismatchError: some do not.
+    """
     try:
         json.dumps(attributes, allow_nan=False)
     except (TypeError, ValueError) as error:

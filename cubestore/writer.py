@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cubestore import layout, refusals
+from cubestore import layout, refusals, stac
 from cubestore.commit import Change, Committer, Staged
 from cubestore.encoding import STRING, Array, Json
 from cubestore.errors import DamagedError
@@ -266,6 +266,26 @@ class Writer:
         if described == self.root.attributes:
             return self.root
         told = {"attributes": sorted(attributes)}
+        return self._commit("describe", [], told, attributes=described, created=created)
+
+    def describe_item(self, item: Mapping[str, Any], *, created: Instant | None = None) -> Root:
+        """Put a STAC item of the cube into the group's attributes. See `cubestore.stac`.
+
+        Args:
+            item: with hrefs from the group on, and without a link to the store.
+            created: for the record; None: now.
+
+        Returns:
+            The committed state; the same as before where that item is there already.
+
+        Raises:
+            MismatchError: the item is no JSON.
+        """
+        refusals.refuse_no_json({stac.ITEM: item})
+        described = stac.with_item(self.root.attributes, json.loads(json.dumps(item)))
+        if described == self.root.attributes:
+            return self.root
+        told = {"attributes": [stac.ITEM]}
         return self._commit("describe", [], told, attributes=described, created=created)
 
     def _commit(

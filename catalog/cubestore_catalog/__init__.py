@@ -1,5 +1,7 @@
 """The catalogue: STAC items and collections, and an API that searches them.
 
+    publish("STORE")                              # static JSON and GeoParquet, STORE/catalog
+    items, collections = load("STORE")
     index = Index(items)
     app = api(index, collections, title="Cubes of the Danube")
 
@@ -15,6 +17,8 @@ from cubestore_catalog.errors import (
     UnknownRecordError,
 )
 from cubestore_catalog.index import Index, Page
+from cubestore_catalog.parquet import load
+from cubestore_catalog.publish import Published, publish
 from cubestore_catalog.query import Search, Sort
 
 __all__ = [
@@ -22,10 +26,13 @@ __all__ = [
     "Index",
     "ItemError",
     "Page",
+    "Published",
     "RequestError",
     "Search",
     "Sort",
     "TooLargeError",
     "UnknownRecordError",
     "api",
+    "load",
+    "publish",
 ]

@@ -23,6 +23,7 @@ from cubestore_pipelines.cli import (
     likeness,
     models,
     probing,
+    publishing,
     recipes,
     sampling,
     statistics,
@@ -64,6 +65,7 @@ VERBS = (
     embedding.embed,
     probing.probe,
     batching.batches,
+    publishing.catalog,
 )
 for verb in VERBS:
     app.command(verb)

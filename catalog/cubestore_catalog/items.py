@@ -1,0 +1,205 @@
+"""A cube as a STAC item, which lies in the catalogue and, without its slots, in the cube itself."""
+
+from typing import Any
+
+from cubestore import layout
+from cubestore.encoding import Array
+from cubestore.records import software
+from cubestore.sensors import Sensor
+from cubestore_catalog import described, outline, records
+from cubestore_catalog.records import Json, declared, link
+from cubestore_catalog.snapshot import Snapshot, moment
+
+ASSET = "data"
+
+RADAR: Json = {"sar:instrument_mode": "IW", "sar:frequency_band": "C", "sar:product_type": "RTC"}
+"""Of Sentinel-1 over land."""
+
+STRETCHES = {"reflectance": [0, 0.3], "brightness": [1, 255], "backscatter": [0, 0.3]}
+"""What of a variable is shown from black to white."""
+
+SLOTS = "cubestore:slots"
+CHECKSUM = "cubestore:checksum"
+"""SHA-256 of the group's ``zarr.json``: by it a run sees that nothing has changed."""
+
+PATH = "cubestore:path"
+
+
+def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
+    """Return the item of a cube that has slots.
+
+    Args:
+        seen: its state.
+        models: the ids of those whose embeddings it holds.
+        checksum: of its ``zarr.json``.
+    """
+    sensor, tile = seen.cube.sensor, seen.cube.tile
+    item = {
+        "type": "Feature",
+        "stac_version": records.STAC_VERSION,
+        "id": item_id(seen),
+        "collection": sensor.id,
+        **outline.placed(tile.footprint),
+        "properties": {
+            "title": f"{sensor.title} on tile {tile.id}",
+            **span(seen.seen),
+            "created": moment(seen.created),
+            "updated": seen.updated,
+            "license": records.license_of(sensor.license),
+            "sci:citation": sensor.attribution,
+            "gsd": sensor.gsd,
+            **_platforms(seen),
+            "version": str(seen.root.number),
+            "processing:software": software_used(),
+            "grid:code": tile.grid_code,
+            **described.projection(layout.geobox(sensor, tile), tile),
+            **_physics(seen),
+            **_clouds(seen),
+            **cube_of(seen, [a for a in seen.arrays.values() if not _is_vectors(a)]),
+            **_renders(sensor, seen.bands),
+            **of_cube(seen, checksum),
+            "cubestore:models": models,
+            SLOTS: [slot.told() for slot in seen.slots],
+        },
+        "assets": records.group_assets(
+            seen.path,
+            ASSET,
+            seen.size,
+            checksum,
+            title="The cube",
+            bands=described.arrays(seen.arrays.values(), sensor.gsd),
+        ),
+        "links": records.item_links(
+            link("store", records.ROOT, records.ZARR, title="The store"), *_sources(seen)
+        ),
+    }
+    return declared(item)
+
+
+def item_id(seen: Snapshot) -> str:
+    """Return the id of a cube's item: ``31UDQ-sentinel-2-l2a``."""
+    return f"{seen.cube.tile.id}-{seen.cube.sensor.id}"
+
+
+def of_cube(seen: Snapshot, checksum: str) -> Json:
+    """Return which cube an item is of, and which state of it."""
+    return {
+        PATH: seen.path,
+        "cubestore:sensor": seen.cube.sensor.id,
+        "cubestore:tile": seen.cube.tile.id,
+        "cubestore:commit": seen.root.number,
+        CHECKSUM: checksum,
+    }
+
+
+def software_used() -> Json:
+    """Return this software and its version; items that another wrote are written anew."""
+    name, _, version = software().partition(" ")
+    return {name: version}
+
+
+def span(slots: list[Any]) -> Json:
+    """Return the time of an item that has many."""
+    return {
+        "datetime": None,
+        "start_datetime": moment(min(slot.start for slot in slots)),
+        "end_datetime": moment(max(slot.end for slot in slots)),
+    }
+
+
+def within(item: Json) -> Json:
+    """Return a cube's item as it stands in the cube's own attributes.
+
+    What the cube's coordinates say beside it (its slots and where they came from) is left out, for
+    the attributes are read whenever the cube is opened; and what the item cannot know of the commit
+    that holds it: when it is made, and its checksum.
+    """
+    lost = {SLOTS, CHECKSUM, "updated"}
+    properties = {name: value for name, value in item["properties"].items() if name not in lost}
+    dimensions = dict(properties["cube:dimensions"])
+    dimensions["time"] = {n: v for n, v in dimensions["time"].items() if n != "values"}
+    asset = {**item["assets"][ASSET], "href": "."}
+    kept = {name: value for name, value in item.items() if name != "collection"}
+    made = {
+        **kept,
+        "properties": {**properties, "cube:dimensions": dimensions},
+        "assets": {ASSET: asset},
+        "links": [],
+    }
+    return declared(made)
+
+
+def _platforms(seen: Snapshot) -> Json:
+    names = sorted({slot.platform for slot in seen.seen} - {""})
+    told: Json = {"platform": names[0]} if len(names) == 1 else {}
+    if len(names) > 1:
+        told["cubestore:platforms"] = names
+    constellation = seen.cube.sensor.constellation
+    return {**told, "constellation": constellation} if constellation else told
+
+
+def _physics(seen: Snapshot) -> Json:
+    """Return the bands of the instrument, and what is told of a radar."""
+    bands = [seen.cube.sensor.band(name) for name in seen.bands]
+    told: Json = {"bands": described.spectral(bands)}
+    if seen.cube.sensor.constellation == "sentinel-1":
+        told |= {**RADAR, "sar:polarizations": [band.name.upper() for band in bands]}
+    return told
+
+
+def _clouds(seen: Snapshot) -> Json:
+    """Return how cloudy the provider calls the slots, on average."""
+    known = [slot.cloud_cover for slot in seen.seen if slot.cloud_cover is not None]
+    return {"eo:cloud_cover": round(sum(known) / len(known), 2)} if known else {}
+
+
+def cube_of(seen: Snapshot, arrays: list[Array]) -> Json:
+    """Return the dims and variables of some arrays of a cube."""
+    grid = layout.geobox(seen.cube.sensor, seen.cube.tile)
+    times = [moment(slot.start) for slot in seen.seen]
+    known = {
+        "time": {"type": "temporal", "extent": [times[0], times[-1]], "values": times},
+        "band": described.listed("bands", seen.bands),
+        **described.space(grid, seen.cube.tile),
+    }
+    used = {dim for array in arrays if not array.is_coordinate for dim in array.dims}
+    dims = {name: told for name, told in known.items() if name in used}
+    counted = described.counted({array.name: array for array in arrays}, known)
+    return {
+        "cube:dimensions": {**dims, **counted},
+        "cube:variables": described.variables(arrays),
+    }
+
+
+def _is_vectors(array: Array) -> bool:
+    return "source_model" in array.attributes
+
+
+def _renders(sensor: Sensor, held: tuple[str, ...]) -> Json:
+    """Return how the cube is shown: true colours where it has them, else its first band."""
+    stretch = STRETCHES.get(sensor.pixels.name)
+    if stretch is None:
+        return {}
+    names = {sensor.band(name).common_name: name for name in held}
+    colours = [names[colour] for colour in ("red", "green", "blue") if colour in names]
+    shown, title = (colours, "True colour") if len(colours) == len("rgb") else (held[:1], held[0])
+    render = {
+        "title": title,
+        "assets": [ASSET],
+        "variable": sensor.pixels.name,
+        "bands": list(shown),
+        "rescale": [stretch] * len(shown),
+        "resampling": "nearest",
+    }
+    return {"renders": {"overview": render}}
+
+
+def _sources(seen: Snapshot) -> list[Json]:
+    """Return links to the scenes, each once."""
+    found: dict[str, str] = {}
+    for slot in seen.slots:
+        addresses, ids = slot.source_url.split(), slot.item_id.split()
+        titles = ids if len(ids) == len(addresses) else [slot.item_id] * len(addresses)
+        for address, title in zip(addresses, titles, strict=True):
+            found.setdefault(address, title)
+    return [{"rel": "derived_from", "href": href, "title": t} for href, t in found.items()]

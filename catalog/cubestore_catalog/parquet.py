@@ -1,0 +1,105 @@
+"""Items as GeoParquet, one file a collection: for engines that ask it, and to load all of them.
+
+Columns are those of stac-geoparquet, in which what one item lacks and another has is null; so each
+row keeps its item whole as JSON too, and that is what is loaded.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cubestore import disk
+from cubestore.store import open_store
+from cubestore_catalog.errors import ItemError
+from cubestore_catalog.records import CATALOG, Json
+
+FILE = "items.parquet"
+WHOLE = "cubestore:item"
+"""The column of items as JSON."""
+
+LEFT = frozenset({"cubestore:slots", "cube:variables", "cube:dimensions", "cubestore:embedding"})
+"""Properties that are no columns: each item has its own members there."""
+
+
+def write(path: Path, members: Sequence[Json], collection: Json) -> None:
+    """Put the items of a collection into a GeoParquet file, in one step.
+
+    Args:
+        path: of the file.
+        members: the items, at least one.
+        collection: what they belong to; it is kept in the file's metadata.
+    """
+    from stac_geoparquet import arrow  # noqa: PLC0415 - it takes a second, and readers need it not
+
+    table = pa.table(arrow.parse_stac_items_to_arrow([_flat(item) for item in members]).read_all())
+    whole = pa.array([orjson.dumps(item).decode() for item in members], pa.large_string())
+    table = table.append_column(WHOLE, whole)
+    aside = path.with_name(f".{path.name}{disk.PARTIAL}")
+    try:
+        arrow.to_parquet(
+            table, aside, collections={collection["id"]: collection}, compression="zstd"
+        )
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Json]:
+    """Return the items of a file, each as it was.
+
+    Raises:
+        ItemError: it is none of ours.
+    """
+    try:
+        columns = pq.read_table(path, columns=[WHOLE]).column(WHOLE)
+        return [orjson.loads(text.as_py()) for text in columns]
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise ItemError(
+            f"{path} cannot be read: {str(error)[:200]}",
+            expected="the items of a catalogue",
+            remedy="remove it, and run `cubestore catalog` again",
+        ) from error
+
+
+def load(store: str | os.PathLike[str]) -> tuple[list[Json], list[Json]]:
+    """Return all items and collections of a store's catalogue.
+
+    Args:
+        store: path of the store.
+
+    Returns:
+        The items, and the collections; hrefs are relative to the items' own places in the
+        catalogue, ``catalog/COLLECTION/ITEM/ITEM.json``.
+
+    Raises:
+        NotAStoreError: the path holds no store.
+        ItemError: the store has no catalogue, or a file of it cannot be read.
+    """
+    folder = Path(open_store(store).path, CATALOG)
+    if not (folder / "catalog.json").exists():
+        raise ItemError(
+            f"{folder.parent} has no catalogue",
+            expected=f"{CATALOG}/catalog.json in the store",
+            remedy="write it with `cubestore catalog`",
+        )
+    listed = orjson.loads((folder / "catalog.json").read_bytes())["links"]
+    homes = [folder / one["href"] for one in listed if one["rel"] == "child"]
+    collections = [orjson.loads(home.read_bytes()) for home in homes]
+    return [item for home in homes for item in read(home.with_name(FILE))], collections
+
+
+def _flat(item: Json) -> Json:
+    """Return what of an item makes columns; nodata is a number here and a word there."""
+    kept = {name: value for name, value in item["properties"].items() if name not in LEFT}
+    assets = {key: {**asset, **_bands(asset)} for key, asset in item["assets"].items()}
+    return {**item, "properties": kept, "assets": assets}
+
+
+def _bands(asset: Json) -> Json:
+    if "bands" not in asset:
+        return {}
+    return {"bands": [{n: v for n, v in b.items() if n != "nodata"} for b in asset["bands"]]}

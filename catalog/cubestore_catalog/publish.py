@@ -1,0 +1,241 @@
+"""A store's cubes as a static STAC catalogue: JSON that links to itself, and GeoParquet beside it.
+
+Only what was committed to since the last run is looked at: an item keeps the checksum of its
+group's ``zarr.json``. Every file is replaced in one step, items before the collections that list
+them, so that who reads meanwhile sees the old or the new of each. The catalogue can always be
+written anew, so nothing is synced.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from cubestore import disk, lock, stac
+from cubestore.cube import Cube, cube_at
+from cubestore.errors import CubestoreError, LockedError
+from cubestore.patches import PatchSet
+from cubestore.records import METADATA, Root
+from cubestore.store import Store, open_store
+from cubestore_catalog import collections, items, parquet, sets, snapshot, vectors
+from cubestore_catalog.errors import ItemError
+from cubestore_catalog.records import CATALOG, Json
+
+log = logging.getLogger(__name__)
+
+WAIT = 60.0
+"""Seconds to wait for another who writes the catalogue."""
+
+Groups = Mapping[str, list[Json]]
+"""Where a cube or a patch set lies in the store -> its items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a run wrote."""
+
+    catalog: str
+    """Path of ``catalog.json``."""
+
+    items: int
+    """How many the catalogue has."""
+
+    written: int
+    """Items that are new or have changed."""
+
+    removed: int
+    """Items of what is not in the store any more."""
+
+    collections: tuple[str, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Where a cube or a patch set lies in the store -> why it could not be described; the items
+    that it had stay."""
+
+
+def publish(store: str | os.PathLike[str], *, attributes: bool = True) -> Published:
+    """Write a store's catalogue, or bring it up to date.
+
+    Args:
+        store: path of the store.
+        attributes: put each cube's item into the cube's own attributes too, a commit for each cube
+            that has changed; those that somebody writes to meanwhile get theirs the next time.
+
+    Returns:
+        What was written.
+
+    Raises:
+        NotAStoreError: the path holds no store.
+        NotWritableError: the store is not on a file system, or the disk is read-only or full.
+    """
+    opened = open_store(store)
+    folder = disk.path_of(opened.path) / CATALOG
+    with disk.writable(folder):
+        disk.make_directory(folder)
+    with lock.hold(folder / ".lock", WAIT), disk.writable(folder):
+        before = _known(folder)
+        failed: dict[str, str] = {}
+        now = dict(_described(opened, before, failed, attributes=attributes))
+        return _write(folder, before, now, failed)
+
+
+def _known(folder: Path) -> Groups:
+    """Return the items of the catalogue as it is, by what they are of; none where it is damaged."""
+    found: dict[str, list[Json]] = {}
+    for file in sorted(folder.glob(f"*/{parquet.FILE}")):
+        try:
+            members = parquet.read(file)
+        except ItemError as error:
+            log.warning("Written anew: %s", error)
+            continue
+        for item in members:
+            found.setdefault(item["properties"].get(items.PATH, ""), []).append(item)
+    return found
+
+
+def _described(
+    store: Store, before: Groups, failed: dict[str, str], *, attributes: bool
+) -> Iterator[tuple[str, list[Json]]]:
+    """Yield the items of each cube and set; what fails is noted, and keeps those that it had."""
+    for one in _groups(store):
+        path = one.path.removeprefix(f"{store.path}/")
+        old = before.get(path, [])
+        try:
+            if _is_current(old, snapshot.checksum(one.path)):
+                yield path, old
+            elif isinstance(one, Cube):
+                yield path, _of_cube(one, attributes=attributes)
+            else:
+                yield path, [sets.set_item(one, one.root(), snapshot.checksum(one.path))]
+        except CubestoreError as error:
+            failed[path] = str(error)
+            yield path, old
+
+
+def _groups(store: Store) -> Iterator[Cube | PatchSet]:
+    """Yield every cube and patch set, whatever state it is in."""
+    for tile, sensor in store.cubes():
+        yield cube_at(store.path, tile, sensor)
+    for name in store.patch_sets():
+        yield PatchSet(store.path, name)
+
+
+def _is_current(known: list[Json], checksum: str) -> bool:
+    told = known[0]["properties"] if known else {}
+    same = told.get(items.CHECKSUM) == checksum
+    return same and told.get("processing:software") == items.software_used()
+
+
+def _of_cube(cube: Cube, *, attributes: bool) -> list[Json]:
+    """Return the items of a cube, none of one without slots."""
+    data = Path(cube.path, METADATA).read_bytes()
+    root = Root.parse(data, cube.path)
+    seen = snapshot.snapshot(cube, root)
+    if not seen.seen:
+        return []
+    made = _items(seen, snapshot.checksum_of(data))
+    if attributes and stac.item_in(root.attributes) != items.within(made[0]) and _keep(cube):
+        return _of_cube(cube, attributes=False)
+    return made
+
+
+def _keep(cube: Cube) -> bool:
+    """Put a cube's item into its attributes; return whether the cube was free for that.
+
+    The item names the commit that holds it, so that it stays true as long as that is the newest.
+    """
+    try:
+        with cube.write(wait=0) as writer:
+            root = writer.root
+            after = Root(root.arrays, root.attributes, root.number + 1, root.digest)
+            seen = snapshot.snapshot(cube, root).at(after)
+            writer.describe_item(items.within(_items(seen, "")[0]))
+    except LockedError:
+        return False
+    return True
+
+
+def _items(seen: snapshot.Snapshot, checksum: str) -> list[Json]:
+    held = vectors.held(seen)
+    models = [embedding.model for embedding, _ in held]
+    made = [vectors.vectors_item(seen, one, slots, checksum) for one, slots in held]
+    return [items.cube_item(seen, models=models, checksum=checksum), *made]
+
+
+def _write(folder: Path, before: Groups, now: Groups, failed: Mapping[str, str]) -> Published:
+    old, new = _by_place(before), _by_place(now)
+    models = vectors.model_items([i for i in new.values() if vectors.FACTS in i["properties"]])
+    new |= {_place(item): item for item in models}
+    changed = [place for place, item in new.items() if old.get(place) != item]
+    lost = [place for place in new if place not in changed and not _file(folder, place).exists()]
+    for place in [*changed, *lost]:
+        _put(_file(folder, place), new[place])
+    gone = set(old) - set(new)
+    _write_collections(folder, new, {home for home, _ in [*changed, *gone]})
+    _remove(folder, set(new))
+    return Published(
+        catalog=str(folder / "catalog.json"),
+        items=len(new),
+        written=len(changed),
+        removed=len(gone),
+        collections=tuple(sorted({home for home, _ in new})),
+        failed=dict(failed),
+    )
+
+
+Place = tuple[str, str]
+"""The ids of a collection and an item."""
+
+
+def _by_place(groups: Groups) -> dict[Place, Json]:
+    return {_place(item): item for members in groups.values() for item in members}
+
+
+def _place(item: Json) -> Place:
+    return item["collection"], item["id"]
+
+
+def _file(folder: Path, place: Place) -> Path:
+    home, name = place
+    return folder / home / name / f"{name}.json"
+
+
+def _write_collections(folder: Path, new: Mapping[Place, Json], changed: set[str]) -> None:
+    """Write the collections in which something has changed, then the catalogue that lists them."""
+    titles = {}
+    for home in sorted({home for home, _ in new}):
+        members = [item for place, item in sorted(new.items()) if place[0] == home]
+        document = collections.collection(home, members)
+        titles[home] = document["title"]
+        if home in changed or not (folder / home / parquet.FILE).exists():
+            parquet.write(folder / home / parquet.FILE, members, document)
+        _put(folder / home / "collection.json", document)
+    _put(folder / "catalog.json", collections.catalog(titles))
+
+
+def _put(path: Path, document: Json) -> None:
+    """Write a document unless it is there already."""
+    data = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    try:
+        if path.read_bytes() == data:
+            return
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    disk.replace(path, data, synced=False)
+
+
+def _remove(folder: Path, new: set[Place]) -> None:
+    """Remove the collections and items that no cube has any more, and nothing that is not ours."""
+    homes = {home for home, _ in new}
+    for home in folder.iterdir():
+        if not (home / "collection.json").is_file():
+            continue
+        if home.name not in homes:
+            shutil.rmtree(home)
+            continue
+        for item in home.iterdir():
+            if (item / f"{item.name}.json").is_file() and (home.name, item.name) not in new:
+                shutil.rmtree(item)

@@ -1,0 +1,211 @@
+"""The embeddings of a cube as STAC items, and the models that made them as items of their own."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from cubestore import layout
+from cubestore.embeddings.definition import Embedding, described
+from cubestore.embeddings.stored import commits_of
+from cubestore.visible import COMPUTED
+from cubestore_catalog import described as words
+from cubestore_catalog import items, outline, records
+from cubestore_catalog.records import Json, declared, link
+from cubestore_catalog.snapshot import Slot, Snapshot, moment
+
+MODELS = "models"
+"""The collection of models."""
+
+ASSET = "embeddings"
+"""As the extension demands."""
+
+FACTS = "cubestore:embedding"
+"""Property of an item of vectors: what it has in common with all that its model made."""
+
+
+def collection_of(model: str) -> str:
+    """Return the collection of a model's vectors."""
+    return f"embeddings-{slug(model)}"
+
+
+def slug(name: str) -> str:
+    """Return a name as it can stand in a path."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
+def held(seen: Snapshot) -> list[tuple[Embedding, list[Slot]]]:
+    """Return the embeddings of a cube that have vectors, with the slots that have them."""
+    computed = seen.root.attributes.get(COMPUTED, {})
+    found = []
+    for name, runs in sorted(computed.items()):
+        embedding = described(seen.arrays[name], seen.arrays)
+        complete = commits_of(runs)
+        slots = [slot for slot in seen.seen if slot.number in complete]
+        if embedding is not None and slots:
+            found.append((embedding, slots))
+    return found
+
+
+def vectors_item(
+    seen: Snapshot, embedding: Embedding, slots: Sequence[Slot], checksum: str
+) -> Json:
+    """Return the item of a model's vectors in a cube.
+
+    Args:
+        seen: the cube's state.
+        embedding: which.
+        slots: those that have vectors, by time.
+        checksum: of the cube's ``zarr.json``.
+    """
+    sensor, tile = seen.cube.sensor, seen.cube.tile
+    arrays = [seen.arrays[name] for name in embedding.variables]
+    model = slug(embedding.model)
+    item = {
+        "type": "Feature",
+        "stac_version": records.STAC_VERSION,
+        "id": f"{items.item_id(seen)}-{embedding.variable}",
+        "collection": collection_of(embedding.model),
+        **outline.placed(tile.footprint),
+        "properties": {
+            "title": f"{embedding.model} on {sensor.title}, tile {tile.id}",
+            **items.span(list(slots)),
+            "updated": seen.updated,
+            "processing:software": items.software_used(),
+            "emb:preprocessing": {"format": "text", "expression": embedding.preprocessing},
+            **_quantization(embedding),
+            "grid:code": tile.grid_code,
+            **words.projection(_chips(seen, embedding), tile),
+            **items.cube_of(seen, arrays),
+            **items.of_cube(seen, checksum),
+            "cubestore:variable": embedding.variable,
+            "cubestore:model": embedding.model,
+            "cubestore:slots": [_told(slot) for slot in slots],
+            FACTS: {**_facts(embedding), "sensor": sensor.id, "bands": list(seen.bands)},
+        },
+        "assets": records.group_assets(
+            seen.path,
+            ASSET,
+            seen.size,
+            checksum,
+            title="The cube that holds the vectors",
+            bands=words.arrays(arrays),
+        ),
+        "links": records.item_links(
+            link("store", records.ROOT, records.ZARR, title="The store"),
+            link("emb:model", records.href_of(MODELS, model), records.GEOJSON),
+            link(
+                "emb:source-data",
+                records.href_of(sensor.id, items.item_id(seen)),
+                records.GEOJSON,
+            ),
+        ),
+    }
+    return declared(item)
+
+
+def model_items(vectors: Sequence[Json]) -> list[Json]:
+    """Return an item for each model, in the words of the MLM extension.
+
+    Args:
+        vectors: the items of all vectors.
+    """
+    of: dict[str, list[Json]] = {}
+    for item in vectors:
+        of.setdefault(item["properties"]["cubestore:model"], []).append(item)
+    return [_model(made) for _, made in sorted(of.items())]
+
+
+def _model(made: list[Json]) -> Json:
+    told = made[0]["properties"]
+    facts = told[FACTS]
+    name, bands = facts["model"], facts["bands"]
+    starts = [item["properties"]["start_datetime"] for item in made]
+    ends = [item["properties"]["end_datetime"] for item in made]
+    size, dimensions = facts["chip_size"], facts["dimensions"]
+    box = outline.around([item["bbox"] for item in made])
+    item = {
+        "type": "Feature",
+        "stac_version": records.STAC_VERSION,
+        "id": slug(name),
+        "collection": MODELS,
+        **outline.boxed(box),
+        "properties": {
+            "title": name,
+            "description": f"Makes a vector of {dimensions} numbers of {size} x {size} pixels.",
+            "datetime": None,
+            "start_datetime": min(starts),
+            "end_datetime": max(ends),
+            "bands": [{"name": band} for band in bands],
+            "mlm:name": name,
+            "mlm:architecture": name,
+            "mlm:tasks": ["similarity-search"],
+            "mlm:input": [
+                {
+                    "name": f"chips of {facts['sensor']}",
+                    "bands": bands,
+                    "input": {
+                        "shape": [-1, len(bands), size, size],
+                        "dim_order": ["batch", "bands", "height", "width"],
+                        "data_type": "float32",
+                    },
+                    "pre_processing_function": told["emb:preprocessing"],
+                }
+            ],
+            "mlm:output": [
+                {
+                    "name": f"embedding, pooled by {facts['pooling']}",
+                    "tasks": ["similarity-search"],
+                    "result": {
+                        "shape": [-1, dimensions],
+                        "dim_order": ["batch", "embedding"],
+                        "data_type": "float32",
+                    },
+                }
+            ],
+            "processing:software": items.software_used(),
+            FACTS: facts,
+        },
+        "assets": {
+            "model": {
+                "href": facts["url"],
+                "title": name,
+                "roles": ["mlm:model"],
+                "bands": [{"name": band} for band in bands],
+                "mlm:artifact_type": "weights",
+                **({"file:checksum": records.SHA256 + sha} if (sha := facts["weights"]) else {}),
+            }
+        },
+        "links": records.item_links(),
+    }
+    return declared(item)
+
+
+def _facts(embedding: Embedding) -> Json:
+    return {
+        "model": embedding.model,
+        "creator": embedding.creator,
+        "url": embedding.url or embedding.model,
+        "weights": embedding.weights_sha256,
+        "pooling": embedding.pooling,
+        "dimensions": embedding.dimensions,
+        "chip_size": embedding.chip_size,
+        "data_type": embedding.dtype,
+    }
+
+
+def _quantization(embedding: Embedding) -> Json:
+    if embedding.scale is None:
+        return {}
+    told: dict[str, Any] = {"method": "linear", "original_dtype": "float32"}
+    told |= {"quantized_dtype": embedding.dtype, "scale": [embedding.scale], "offset": [0]}
+    return {"emb:quantization": told}
+
+
+def _told(slot: Slot) -> Json:
+    return {"slot": slot.number, "datetime": moment(slot.start), "item_id": slot.item_id}
+
+
+def _chips(seen: Snapshot, embedding: Embedding) -> Any:  # noqa: ANN401 - odc.geo's GeoBox
+    """Return the grid of chips, whole ones even where they reach past the cube."""
+    grid = layout.geobox(seen.cube.sensor, seen.cube.tile)
+    return grid.pad_wh(embedding.chip_size, embedding.chip_size).zoom_out(embedding.chip_size)

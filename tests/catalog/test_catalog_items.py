@@ -1,0 +1,367 @@
+"""A store as STAC: what its items say, that they are valid, and that they lead back to the data."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import shapely
+import xarray as xr
+from pystac_client import Client
+from pystac_client.warnings import NoConformsTo
+from stac_geoparquet import arrow
+
+import cubestore
+from cubestore import SENSORS
+from cubestore.cube import cube_at
+from cubestore.errors import NotAStoreError, QueryError
+from cubestore_catalog import Index, api, load, outline, publish
+from cubestore_catalog.errors import ItemError
+from cubestore_pipelines.cli import main
+from tests.catalog.published import MODEL, append, full_store, slot, validator
+
+ZARR = "application/vnd.zarr; version=3"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of every sensor, with its catalogue."""
+    made = full_store(tmp_path_factory.mktemp("stac") / "store")
+    publish(made.path)
+    return made
+
+
+@pytest.fixture(scope="module")
+def catalog(store):
+    return pystac.Catalog.from_file(f"{store.path}/catalog/catalog.json")
+
+
+@pytest.fixture(scope="module")
+def judge(shared_data):
+    """What knows the schemas."""
+    return validator(shared_data)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A store of two cubes without a catalogue."""
+    made = cubestore.create_store(tmp_path / "store")
+    for tile in ("31UDQ", "31UEQ"):
+        append(made.create_cube(tile, "sentinel-2-l2a"), slot(1))
+    return made
+
+
+def path_of(store, collection, item):
+    return Path(store.path, "catalog", collection, item, f"{item}.json")
+
+
+def item_of(store, collection, item):
+    return json.loads(path_of(store, collection, item).read_bytes())
+
+
+def every_file(store):
+    """Return what lies in the catalogue, and when each file was written."""
+    files = (path for path in Path(store.path, "catalog").rglob("*") if path.suffix)
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+# What is said.
+
+
+def test_everything_that_is_said_is_valid(catalog, judge):
+    found = [*catalog.get_all_collections(), *catalog.get_items(recursive=True)]
+    assert len(found) == 2 * (len(SENSORS) + 3)
+    for record in found:
+        checked = record.validate(validator=judge)
+        assert len(checked) == 1 + len(record.stac_extensions)
+    catalog.validate(validator=judge)
+
+
+def test_a_cube_is_told_by_the_words_of_the_field(store):
+    item = item_of(store, "sentinel-2-l2a", "31UDQ-sentinel-2-l2a")
+    told = item["properties"]
+    assert (told["datetime"], told["start_datetime"]) == (None, "2024-01-01T10:30:00Z")
+    assert told["end_datetime"] == "2024-01-03T10:30:00Z"
+    assert (told["proj:code"], told["grid:code"]) == ("EPSG:32631", "MGRS-31UDQ")
+    assert told["proj:shape"] == [10980, 10980]
+    assert told["eo:cloud_cover"] == 2
+    assert told["bands"][2]["eo:common_name"] == "red"
+    assert told["cube:dimensions"]["time"]["values"] == [
+        "2024-01-01T10:30:00Z",
+        "2024-01-03T10:30:00Z",
+    ]
+    assert told["cube:variables"]["reflectance"]["nodata"] == -32768
+    assert told["cubestore:path"] == "mgrs/31UDQ/sentinel-2-l2a"
+    assert told["cubestore:slots"][0] == {  # where it is on the axis as stored, not by time
+        "slot": 0,
+        "datetime": "2024-01-03T10:30:00Z",
+        "item_id": "scene-03",
+        "cloud_cover": 3.0,
+    }
+    assert item["assets"]["data"]["type"] == ZARR
+    assert "sar:polarizations" not in told
+
+
+def test_a_radar_and_a_sinusoidal_tile_have_words_of_their_own(store):
+    radar = item_of(store, "sentinel-1-rtc", "31UDQ-sentinel-1-rtc")["properties"]
+    assert radar["sar:polarizations"] == ["VV", "VH"]
+    modis = item_of(store, "modis-09a1", "h18v04-modis-09a1")["properties"]
+    assert modis["proj:code"] is None
+    assert modis["grid:code"] == "MSIN-1804"
+    assert "Sinusoidal" in modis["proj:wkt2"]
+    assert modis["cubestore:models"] == ["rcf-v1.0"]
+
+
+def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
+    cube = catalog.get_child("modis-09a1").get_item("h18v04-modis-09a1")
+    sources = {link.title: link.href for link in cube.links if link.rel == "derived_from"}
+    assert sources["scene-01"] == "https://archive.example/scene-01.json"
+    assert Path(cube.get_links("store")[0].get_absolute_href()) == Path(store.path)
+    vectors = catalog.get_child("embeddings-rcf-v1.0").get_item(
+        "h18v04-modis-09a1-embedding_rcf_v1_0"
+    )
+    model = pystac.Item.from_file(vectors.get_links("emb:model")[0].get_absolute_href())
+    assert model.properties["mlm:name"] == "rcf-v1.0"
+    assert model.assets["model"].extra_fields["file:checksum"] == "1220" + "ab" * 32
+    source = pystac.Item.from_file(vectors.get_links("emb:source-data")[0].get_absolute_href())
+    assert source.id == cube.id
+    assert [told["slot"] for told in vectors.properties["cubestore:slots"]] == [1]
+    assert vectors.properties["emb:quantization"]["scale"] == [MODEL.scale]
+
+
+def test_every_address_is_relative_and_leads_somewhere(catalog):
+    for item in catalog.get_items(recursive=True):
+        for key, asset in item.assets.items():
+            if key != "model":
+                assert not Path(asset.href).is_absolute()
+                assert Path(asset.get_absolute_href()).exists()
+
+
+def test_bands_of_the_asset_are_its_arrays(catalog):
+    for item in catalog.get_items(recursive=True):
+        for asset in item.assets.values():
+            if asset.media_type == ZARR:
+                for band in asset.extra_fields["bands"]:
+                    assert Path(asset.get_absolute_href(), band["name"], "zarr.json").exists()
+
+
+def test_clients_open_it_from_its_path(store):
+    with pytest.warns(NoConformsTo):  # it is no API, and need not be one
+        client = Client.open(f"{store.path}/catalog/catalog.json")
+    assert {child.id for child in client.get_children()} >= set(SENSORS)
+
+
+def test_a_superseded_slot_is_told_and_not_counted(small):
+    cube = small.cube("31UDQ", "sentinel-2-l2a")
+    append(cube, slot(2, supersedes="scene-01", cloud_cover=50.0))
+    publish(small.path)
+    told = item_of(small, "sentinel-2-l2a", "31UDQ-sentinel-2-l2a")["properties"]
+    assert told["start_datetime"] == "2024-01-02T10:30:00Z"
+    assert told["eo:cloud_cover"] == 50
+    assert told["cubestore:slots"][1]["supersedes"] == "scene-01"
+
+
+@pytest.mark.parametrize(
+    ("shape", "bbox"),
+    [
+        (shapely.box(1, 2, 3, 4), [1, 2, 3, 4]),
+        # over the antimeridian: west is greater than east
+        (
+            shapely.union(shapely.box(179, 2, 180, 4), shapely.box(-180, 2, -178, 4)),
+            [179, 2, -178, 4],
+        ),
+        (shapely.union(shapely.box(1, 2, 3, 4), shapely.box(5, 1, 6, 2)), [1, 1, 6, 4]),
+    ],
+)
+def test_a_box_goes_around_the_outline(shape, bbox):
+    assert outline.placed(shape)["bbox"] == bbox
+
+
+# From an item to the data.
+
+
+@pytest.mark.parametrize("kind", ["path", "url", "pystac", "dict"])
+def test_an_item_opens_as_its_cube(store, kind):
+    path = path_of(store, "sentinel-2-l2a", "31UDQ-sentinel-2-l2a")
+    item = pystac.Item.from_file(path)
+    given = {"path": path, "url": f"file://{path}", "pystac": item, "dict": item.to_dict()}[kind]
+    opened, cube = cubestore.open_item(given), store.cube("31UDQ", "sentinel-2-l2a").open()
+    assert opened.sizes == cube.sizes
+    assert opened.reflectance.dims == cube.reflectance.dims
+    names = list(cube.data_vars)  # two gigabytes of nothing
+    xr.testing.assert_identical(opened.drop_vars(names), cube.drop_vars(names))
+
+
+def test_an_item_of_vectors_opens_as_these_alone(store):
+    name = "h18v04-modis-09a1-embedding_rcf_v1_0"
+    opened = cubestore.open_item(path_of(store, "embeddings-rcf-v1.0", name))
+    assert list(opened.data_vars) == ["embedding_rcf_v1_0"]
+    assert np.isfinite(opened.embedding_rcf_v1_0.sel(time="2024-01-01T10:30")).all()
+
+
+def test_an_item_of_patches_opens_as_the_set(store):
+    opened = cubestore.open_item(path_of(store, "patches", "noise-train"))
+    xr.testing.assert_identical(opened, store.patches("noise/train").open())
+
+
+def test_any_client_opens_the_asset_with_what_it_says(catalog):
+    asset = catalog.get_child("modis-09a1").get_item("h18v04-modis-09a1").assets["data"]
+    options = asset.extra_fields["xarray:open_kwargs"]
+    assert xr.open_dataset(asset.get_absolute_href(), **options).sizes["time"] == 2
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        ({"id": "a", "assets": {}}, "its assets are none"),
+        ({"id": "a", "assets": {"data": {"href": "a.tif", "type": "image/tiff"}}}, "are data"),
+        ({"id": "a", "assets": {"data": {"href": "../a", "type": ZARR}}}, "not from where"),
+        ("nowhere.json", "there is nothing"),
+    ],
+)
+def test_what_leads_nowhere_is_refused(item, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(QueryError, match=problem):
+        cubestore.open_item(item)
+
+
+# Written once, and again only where something changed.
+
+
+def test_a_second_run_changes_nothing(small):
+    first = publish(small.path)
+    assert (first.items, first.written, first.removed) == (2, 2, 0)
+    before, commits = every_file(small), [small.cube(*c).root().number for c in small.cubes()]
+    again = publish(small.path)
+    assert (again.items, again.written) == (2, 0)
+    assert every_file(small) == before
+    assert [small.cube(*c).root().number for c in small.cubes()] == commits
+
+
+def test_only_what_has_changed_is_written(small):
+    publish(small.path)
+    before = every_file(small)
+    append(small.cube("31UEQ", "sentinel-2-l2a"), slot(2))
+    assert publish(small.path).written == 1
+    changed = {path.name for path, time in every_file(small).items() if before[path] != time}
+    assert changed == {"31UEQ-sentinel-2-l2a.json", "items.parquet", "collection.json"}
+
+
+def test_the_item_stands_in_the_cube_and_names_its_newest_commit(store, judge):
+    for tile, sensor in (("31UDQ", "sentinel-2-l2a"), ("h18v04", "modis-09a1")):
+        cube = store.cube(tile, sensor)
+        attributes = xr.open_zarr(cube.path, chunks=None).attrs
+        inside, beside = attributes["stac:item"], item_of(store, sensor, f"{tile}-{sensor}")
+        assert attributes["stac:encoding"] == "attribute"
+        assert [c["name"] for c in attributes["zarr_conventions"]][-1] == "stac:"
+        number = attributes["cubestore:commit"]["number"]
+        assert number == inside["properties"]["cubestore:commit"]
+        assert number == beside["properties"]["cubestore:commit"]
+        for name in ("id", "geometry", "bbox"):
+            assert inside[name] == beside[name]
+        assert (
+            inside["properties"].items()
+            <= {
+                **beside["properties"],
+                "cube:dimensions": inside["properties"]["cube:dimensions"],
+            }.items()
+        )
+        assert inside["links"] == []
+        assert not cube.verify().findings
+        pystac.Item.from_dict(inside).validate(validator=judge)
+
+
+def test_a_cube_that_somebody_writes_to_gets_its_attribute_later(small):
+    cube = small.cube("31UDQ", "sentinel-2-l2a")
+    with cube.write():
+        assert publish(small.path).written == 2
+    assert "stac:item" not in cube.root().attributes
+    append(cube, slot(2))
+    publish(small.path)
+    assert "stac:item" in cube.root().attributes
+
+
+def test_attributes_can_be_left_alone(small):
+    publish(small.path, attributes=False)
+    assert all(small.cube(*cube).root().number == 1 for cube in small.cubes())
+
+
+def test_what_is_gone_is_taken_out_and_nothing_else(small):
+    publish(small.path)
+    note = Path(small.path, "catalog", "README.txt")
+    note.write_text("mine")
+    shutil.rmtree(small.cube("31UDQ", "sentinel-2-l2a").path)
+    done = publish(small.path)
+    assert (done.items, done.removed) == (1, 1)
+    assert not path_of(small, "sentinel-2-l2a", "31UDQ-sentinel-2-l2a").parent.exists()
+    shutil.rmtree(small.cube("31UEQ", "sentinel-2-l2a").path)
+    assert publish(small.path).collections == ()
+    assert sorted(p.name for p in note.parent.iterdir()) == [".lock", "README.txt", "catalog.json"]
+
+
+def test_an_empty_cube_waits_for_its_first_slot(tmp_path):
+    store = cubestore.create_store(tmp_path / "store")
+    cube = store.create_cube("31UDQ", "sentinel-2-l2a")
+    assert publish(store.path).items == 0
+    append(cube, slot(1))
+    assert publish(store.path).items == 1
+
+
+def test_a_damaged_cube_keeps_its_item_and_holds_up_no_other(small, capsys):
+    publish(small.path)
+    for tile in ("31UDQ", "31UEQ"):
+        append(small.cube(tile, "sentinel-2-l2a"), slot(2))
+    cube = cube_at(small.path, "31UDQ", "sentinel-2-l2a")
+    cube.control.record_path(cube.root().number).unlink()
+    assert main(["catalog", small.path, "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["items"], told["written"]) == (2, 1)
+    assert "commit record" in told["failed"]["mgrs/31UDQ/sentinel-2-l2a"]
+
+
+# GeoParquet.
+
+
+def test_what_is_loaded_is_what_was_written(store, catalog):
+    items, collections = load(store.path)
+    found = {(item["collection"], item["id"]): item for item in items}
+    assert len(found) == len(items) == len(SENSORS) + 3
+    for place, item in found.items():
+        assert item == item_of(store, *place)
+    assert {one["id"] for one in collections} == {one.id for one in catalog.get_children()}
+
+
+def test_other_software_reads_the_parquet_as_items(store):
+    path = Path(store.path, "catalog", "sentinel-2-l2a", "items.parquet")
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table = pq.read_table(path)
+    (read,) = arrow.stac_table_to_items(table)
+    assert read["id"] == "31UDQ-sentinel-2-l2a"
+    assert read["properties"]["eo:cloud_cover"] == 2
+    assert json.loads(read["properties"]["cubestore:item"])["id"] == read["id"]
+    assert b"geo" in table.schema.metadata
+
+
+def test_the_api_serves_what_is_loaded(store):
+    items, collections = load(store.path)
+    assert api(Index(items), collections).routes
+
+
+def test_damaged_parquet_is_written_anew(small):
+    publish(small.path)
+    file = Path(small.path, "catalog", "sentinel-2-l2a", "items.parquet")
+    file.write_bytes(b"PAR1")
+    with pytest.raises(ItemError, match="cannot be read"):
+        load(small.path)
+    publish(small.path)
+    assert len(load(small.path)[0]) == 2
+
+
+def test_without_a_catalogue_nothing_is_loaded(small, tmp_path):
+    with pytest.raises(ItemError, match="cubestore catalog"):
+        load(small.path)
+    with pytest.raises(NotAStoreError):
+        publish(tmp_path)
