@@ -1,12 +1,14 @@
-"""The verbs ``export …``: chips and embeddings for other software."""
+"""The verbs ``export …``: chips, embeddings and pictures of slots for other software."""
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from cubestore.embeddings.export import Schema, export_embeddings
 from cubestore.index.stacchip import export_chips
+from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.importing.cloudsen12 import export_cloudsen12
 from cubestore_pipelines.cli.indexing import Compat, Question
 from cubestore_pipelines.cli.output import Json, show_json, show_table
@@ -54,6 +56,51 @@ def chips(
         for platform, count in told.items.items()
     ]
     show_table(("platform", "items", "chips", "with_pixels"), rows)
+
+
+@export.command
+def cog(
+    store: str,
+    /,
+    *,
+    tile: str,
+    sensor: str,
+    time: str = "",
+    bands: Words = (),
+    directory: Annotated[Path, Parameter(name=("--directory", "-o"))] = Path(),
+    compression: Literal["deflate", "zstd"] = "deflate",
+    json: Json = False,
+) -> None:
+    """Write the slots of a cube as Cloud Optimized GeoTIFFs, for GIS programs.
+
+    Example: cubestore export cog STORE --tile 31UDQ --sensor sentinel-2-l2a --time 2023-06 -o DIR
+
+    Args:
+        store: path of the store.
+        tile: whose cube.
+        sensor: whose cube.
+        time: A/B in UTC, each a year, month, day, moment or .. for open.
+        bands: a band; repeatable, in the order wanted. Without it all of the cube.
+        directory: where to write TILE_SENSOR_TIME_SLOT.tif; made where it is not there.
+        compression: deflate, which everything reads, or zstd.
+        json: print one JSON object.
+    """
+    from cubestore_pipelines.cogs import export_cogs  # noqa: PLC0415 - GDAL is not there for all
+
+    done = export_cogs(
+        store,
+        directory,
+        tile=tile,
+        sensor=sensor,
+        time=time,
+        bands=bands or None,
+        compression=compression,
+    )
+    if json:
+        show_json({"store": store, "files": [asdict(one) for one in done]})
+    else:
+        columns = ("slot", "time", "width", "height", "bytes", "path")
+        show_table(columns, [[getattr(one, name) for name in columns] for one in done])
 
 
 @export.command
