@@ -16,12 +16,14 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import xarray as xr
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from cubestore import disk, layout, reader
-from cubestore.committed import Shard, committed
+from cubestore.committed import Shard, chunks, committed
 from cubestore.cube import Cube
+from cubestore.encoding import Array
 from cubestore.errors import QueryError
 from cubestore.index.interval import interval
 from cubestore.records import Root
@@ -107,7 +109,7 @@ def export_cogs(
 
 
 def _pixels(cube: Cube, root: Root, bands: Sequence[str] | None) -> xr.DataArray:
-    """Return the cube's pixels as stored, slots as they arrived, with their numbers."""
+    """Return the cube's pixels, slots as they arrived; they and the bands with their numbers."""
     data = reader.dataset(cube.path, root, mask_and_scale=False)
     held = [str(name) for name in data.band.values]
     wanted = held if bands is None else list(bands)
@@ -117,7 +119,9 @@ def _pixels(cube: Cube, root: Root, bands: Sequence[str] | None) -> xr.DataArray
             expected=f"some of {', '.join(held)}",
             remedy="leave out what the cube lacks",
         )
-    numbered = data.assign_coords(slot=("time", np.arange(data.sizes["time"])))
+    numbered = data.assign_coords(
+        slot=("time", np.arange(data.sizes["time"])), position=("band", np.arange(len(held)))
+    )
     return numbered[cube.sensor.pixels.name].isel(band=[held.index(name) for name in wanted])
 
 
@@ -143,7 +147,7 @@ def _export(
     path = target / f"{cube.tile.id}_{cube.sensor.id}_{stamp}_{slot}.tif"
     aside, made = (path.with_name(f".{uuid.uuid4().hex}.{path.name}") for _ in range(2))
     try:
-        _copy(pixels, shards, window, box[window], cube.sensor.pixels, aside)
+        _copy(cube, pixels, shards, window, box[window], aside)
         rasterio.shutil.copy(aside, made, driver="COG", **_options(cube.sensor.pixels, how))
         made.replace(path)
     finally:
@@ -162,23 +166,38 @@ def _around(shards: Sequence[Shard], box: GeoBox) -> tuple[slice, slice]:
 
 
 def _copy(
+    cube: Cube,
     pixels: xr.DataArray,
     shards: Sequence[Shard],
     window: tuple[slice, slice],
     box: GeoBox,
-    layer: Layer,
     path: Path,
 ) -> None:
     """Copy the shards of a slot into a file that is made for them."""
     rows, columns = window
+    layer = cube.sensor.pixels
     with rasterio.open(path, "w", **_profile(pixels, box, layer)) as file:
         _describe(file, pixels, layer)
-        for row, column in shards:
-            y, x = row * layout.SHARD, column * layout.SHARD
-            part = pixels[:, y : y + layout.SHARD, x : x + layout.SHARD]
-            height, width = part.shape[1:]
-            place = Window(x - columns.start, y - rows.start, width, height)
-            file.write(part.values, window=place)
+        for shard in shards:
+            y, x = (place * layout.SHARD for place in shard)
+            values = _values(cube, pixels, shard)
+            height, width = values.shape[1:]
+            file.write(values, window=Window(x - columns.start, y - rows.start, width, height))
+
+
+def _values(cube: Cube, pixels: xr.DataArray, shard: Shard) -> NDArray[Any]:
+    """Return the pixels of a shard, ``(band, y, x)``: chunks as they lie on the disk, each once."""
+    array = Array.from_document(str(pixels.name), cube.root().arrays[str(pixels.name)])
+    y, x = (place * layout.SHARD for place in shard)
+    height, width = (
+        min(layout.SHARD, n - k) for n, k in zip(array.shape[-2:], (y, x), strict=True)
+    )
+    values = np.full((pixels.sizes["band"], height, width), array.fill, array.numpy_dtype)
+    bands = pixels.position.values
+    for top, left, chunk in chunks(Path(cube.path), array, int(pixels.slot), shard):
+        part = values[:, top - y : top - y + layout.CHUNK, left - x : left - x + layout.CHUNK]
+        part[...] = chunk[bands, : part.shape[1], : part.shape[2]]
+    return values
 
 
 def _profile(pixels: xr.DataArray, box: GeoBox, layer: Layer) -> dict[str, Any]:
