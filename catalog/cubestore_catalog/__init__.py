@@ -1,17 +1,20 @@
-"""The catalogue: STAC items and collections, and an API that searches them.
+"""The catalogue: STAC items and collections, an API that searches them, and all of a store by HTTP.
 
     publish("STORE")                              # static JSON and GeoParquet, STORE/catalog
     items, collections = load("STORE")
     index = Index(items)
     app = api(index, collections, title="Cubes of the Danube")
+    app = service("STORE")
 
-``app`` is a Starlette application for any ASGI server, and can be mounted below a path.
+``app`` is a Starlette application for any ASGI server, and can be mounted below a path; ``api``
+serves a catalogue, ``service`` that of a store with its pixels.
 """
 
 from cubestore_catalog.api import api
 from cubestore_catalog.errors import (
     CatalogError,
     ItemError,
+    OverloadError,
     RequestError,
     TooLargeError,
     UnknownRecordError,
@@ -20,11 +23,13 @@ from cubestore_catalog.index import Index, Page
 from cubestore_catalog.parquet import load
 from cubestore_catalog.publish import Published, publish
 from cubestore_catalog.query import Search, Sort
+from cubestore_catalog.service import service
 
 __all__ = [
     "CatalogError",
     "Index",
     "ItemError",
+    "OverloadError",
     "Page",
     "Published",
     "RequestError",
@@ -35,4 +40,5 @@ __all__ = [
     "api",
     "load",
     "publish",
+    "service",
 ]

@@ -4,12 +4,12 @@ It can be mounted below any path: every link begins with the address that the re
 What a request gets wrong is answered with a code and a reason, and never ends in a 500.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -20,12 +20,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cubestore_catalog import documents, query
-from cubestore_catalog.documents import GEOJSON, JSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
+from cubestore_catalog.answers import address_of, answer, refuse, refuse_route
+from cubestore_catalog.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
 from cubestore_catalog.errors import (
     CatalogError,
     ItemError,
     RequestError,
     TooLargeError,
+    TooSlowBodyError,
     UnknownRecordError,
 )
 from cubestore_catalog.index import Index, Item, Page
@@ -33,10 +35,19 @@ from cubestore_catalog.index import Index, Item, Page
 MOST_BYTES = 1_000_000
 """Of a request's body: a country's outline has a tenth of it."""
 
+MOST_SECONDS = 10.0
+"""Until a body has arrived."""
+
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 OURS = frozenset({"self", "root", "parent", "collection", "items", QUERYABLES})
 """Links that depend on where something is served, so the API writes them anew."""
+
+Run = Callable[..., Awaitable[Response]]
+"""How a call is made that takes some time: in a thread."""
+
+Adapt = Callable[[Address, Item], Item]
+"""An item as it is served at an address."""
 
 
 def api(
@@ -45,6 +56,9 @@ def api(
     *,
     title: str = "STAC API",
     description: str = "Items that can be searched by place, time and property.",
+    page: str = "",
+    run: Run = run_in_threadpool,
+    adapt: Adapt = lambda _, item: item,
 ) -> Starlette:
     """Return a STAC API that serves an index.
 
@@ -53,6 +67,9 @@ def api(
         collections: the STAC collections that they belong to, in the order of their listing.
         title: of the landing page.
         description: of the landing page.
+        page: path of a page for people, below the API; "": there is none.
+        run: how a search is run.
+        adapt: makes of an item what is served at an address.
 
     Raises:
         ItemError: items belong to a collection that is not among these.
@@ -60,7 +77,7 @@ def api(
     known = {document["id"]: document for document in collections}
     if strangers := [name for name in index.collections if name not in known]:
         raise ItemError(f"Items belong to {strangers}", expected="collections that are given")
-    service = _Service(index, known, title, description)
+    service = _Service(index, known, title, description, page, run, adapt)
     return Starlette(
         routes=service.routes(),
         middleware=[
@@ -69,7 +86,7 @@ def api(
                 CORSMiddleware, allow_origins=["*"], allow_methods=METHODS, allow_headers=["*"]
             ),
         ],
-        exception_handlers={CatalogError: _refuse, HTTPException: _refuse_route},
+        exception_handlers={CatalogError: refuse, HTTPException: refuse_route},
     )
 
 
@@ -81,6 +98,9 @@ class _Service:
     collections: Mapping[str, Mapping[str, Any]]
     title: str
     description: str
+    page: str
+    run: Run
+    adapt: Adapt
 
     def routes(self) -> list[Route]:
         return [
@@ -97,52 +117,54 @@ class _Service:
         ]
 
     async def landing(self, request: Request) -> Response:
-        address = _address(request)
-        page = documents.landing(address, self.title, self.description, self.collections)
-        return _answer(page)
+        address = address_of(request)
+        document = documents.landing(address, self.title, self.description, self.collections)
+        if self.page:
+            document["links"].append(documents.page_link(address, self.page))
+        return answer(document)
 
     async def openapi(self, request: Request) -> Response:
         paths = {
             route.path.replace(":path", ""): sorted((route.methods or set()) - {"HEAD"})
             for route in self.routes()
         }
-        return _answer(documents.openapi(_address(request), self.title, paths), OPENAPI)
+        return answer(documents.openapi(address_of(request), self.title, paths), OPENAPI)
 
     async def conformance(self, _: Request) -> Response:
-        return _answer({"conformsTo": list(documents.CONFORMANCE)})
+        return answer({"conformsTo": list(documents.CONFORMANCE)})
 
     async def queryables(self, request: Request) -> Response:
         name = request.path_params.get("collection")
         path = ("queryables",) if name is None else ("collections", self._known(name), "queryables")
-        document = documents.queryables(_address(request).of(*path), self.index.kinds(name))
-        return _answer(document, SCHEMA)
+        document = documents.queryables(address_of(request).of(*path), self.index.kinds(name))
+        return answer(document, SCHEMA)
 
     async def listing(self, request: Request) -> Response:
-        address = _address(request)
+        address = address_of(request)
         served = [_served_collection(address, one) for one in self.collections.values()]
         links = [address.link("self", "collections"), address.link("root", "")]
-        return _answer({"collections": served, "links": links, "numberMatched": len(served)})
+        return answer({"collections": served, "links": links, "numberMatched": len(served)})
 
     async def collection(self, request: Request) -> Response:
         name = self._known(request.path_params["collection"])
-        return _answer(_served_collection(_address(request), self.collections[name]))
+        return answer(_served_collection(address_of(request), self.collections[name]))
 
     async def item(self, request: Request) -> Response:
         name = self._known(request.path_params["collection"])
         item = self.index.item(name, request.path_params["item"])
-        return _answer(_served_item(_address(request), item), GEOJSON)
+        return answer(self._served(address_of(request), item), GEOJSON)
 
     async def items(self, request: Request) -> Response:
         name = self._known(request.path_params["collection"])
         search = replace(query.from_get(_parameters(request)), collections=(name,))
-        return await run_in_threadpool(self._found, request, search, None)
+        return await self.run(self._found, request, search, None)
 
     async def search(self, request: Request) -> Response:
         if request.method == "POST":
             body = query.json(await _body(request))
-            return await run_in_threadpool(self._found, request, query.from_post(body), body)
+            return await self.run(self._found, request, query.from_post(body), body)
         search = query.from_get(_parameters(request))
-        return await run_in_threadpool(self._found, request, search, None)
+        return await self.run(self._found, request, search, None)
 
     def _known(self, name: str) -> str:
         if name not in self.collections:
@@ -153,18 +175,21 @@ class _Service:
 
     def _found(self, request: Request, search: query.Search, body: query.Json) -> Response:
         """Return a page of items; ``body`` is what was posted, if it was."""
-        page, address = self.index.search(search), _address(request)
+        page, address = self.index.search(search), address_of(request)
         found = {
             "type": "FeatureCollection",
-            "features": [search.fields.of(_served_item(address, item)) for item in page.items],
+            "features": [search.fields.of(self._served(address, item)) for item in page.items],
             "links": _page_links(request, page, body),
             "numberMatched": page.matched,
             "numberReturned": len(page.items),
         }
-        return _answer(found, GEOJSON)
+        return answer(found, GEOJSON)
+
+    def _served(self, address: Address, item: Item) -> dict[str, Any]:
+        return _with_links(address, self.adapt(address, item))
 
 
-def _served_item(address: Address, item: Item) -> dict[str, Any]:
+def _with_links(address: Address, item: Item) -> dict[str, Any]:
     home = ("collections", item["collection"])
     links = [
         address.link("self", *home, "items", item["id"], media=GEOJSON),
@@ -192,7 +217,7 @@ def _others(document: Mapping[str, Any]) -> list[Link]:
 
 
 def _page_links(request: Request, page: Page, body: query.Json) -> list[Link]:
-    address = _address(request)
+    address = address_of(request)
     here = address.base + quote(request.scope["path"].removeprefix(request.scope["root_path"]))
     asked = f"{here}?{request.url.query}" if request.url.query else here
     links = [address.link("root", ""), {"rel": "self", "type": GEOJSON, "href": asked}]
@@ -205,12 +230,6 @@ def _page_links(request: Request, page: Page, body: query.Json) -> list[Link]:
     return [*links, {**after, "method": "GET", "href": f"{here}?{parameters}"}]
 
 
-def _address(request: Request) -> Address:
-    """Return the API's address; Starlette's base_url, below a mount, is the outer app's."""
-    root = quote(request.scope.get("root_path", "")).rstrip("/")
-    return Address(f"{request.url.scheme}://{request.url.netloc}{root}")
-
-
 def _parameters(request: Request) -> dict[str, str]:
     names = [name for name, _ in request.query_params.multi_items()]
     if len(set(names)) < len(names):
@@ -221,27 +240,16 @@ def _parameters(request: Request) -> dict[str, str]:
 async def _body(request: Request) -> bytes:
     """Return a request's body, of which no more is read than allowed."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise TooLargeError("The body is too large", expected=f"at most {MOST_BYTES} bytes")
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise TooLargeError(
+                        "The body is too large", expected=f"at most {MOST_BYTES} bytes"
+                    )
+    except TimeoutError as error:
+        raise TooSlowBodyError(
+            "The body does not arrive", expected=f"all of it in {MOST_SECONDS:g} s"
+        ) from error
     return bytes(body)
-
-
-def _answer(document: query.Json, media: str = JSON, status: int = 200) -> Response:
-    # Coordinates may be tuples or numpy's, and a property may have anything for a key.
-    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    return Response(orjson.dumps(document, option=options), status, media_type=media)
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, CatalogError) else CatalogError.status
-    return _answer({"code": type(error).__name__, "description": str(error)}, status=status)
-
-
-async def _refuse_route(_: Request, error: Exception) -> Response:
-    status, detail = (
-        (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "")
-    )
-    document = {"code": "".join(detail.split()), "description": detail}
-    return _answer(document, status=status)

@@ -80,6 +80,11 @@ def landing(address: Address, title: str, description: str, children: Mapping[st
     }
 
 
+def page_link(address: Address, path: str) -> Link:
+    """Return a link to a page for people, at a path below the landing page."""
+    return {"rel": "alternate", "type": "text/html", "href": f"{address.base}/{path}"}
+
+
 def queryables(address: str, kinds: Mapping[str, frozenset[type]]) -> dict[str, Any]:
     """Return the JSON schema of the properties that can be asked for.
 

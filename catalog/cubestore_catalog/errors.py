@@ -2,9 +2,12 @@
 
 CatalogError (CubestoreError)
 ├── RequestError (ValueError)          400  a parameter that cannot be understood
-│   └── TooLargeError                  413  a body beyond what is read
-├── UnknownRecordError (KeyError)      404  no collection or item of that id
-└── ItemError (ValueError)             500  an item or collection that cannot be served
+│   ├── TooLargeError                  413  a body beyond what is read
+│   └── TooSlowBodyError               408  a body that does not arrive
+├── UnknownRecordError (KeyError)      404  no collection, item, file or picture of that name
+├── OverloadError (TimeoutError)       503  more than can be done now, or in the time that there is
+├── ItemError (ValueError)             500  an item or collection that cannot be served
+└── PortError (OSError)                     an address that cannot be listened at
 """
 
 from typing import ClassVar
@@ -31,11 +34,27 @@ class TooLargeError(RequestError):
     status = 413
 
 
+class TooSlowBodyError(RequestError):
+    """A request whose body takes longer to arrive than anyone waits."""
+
+    status = 408
+
+
 class UnknownRecordError(CatalogError, KeyError):
-    """There is no collection or item of that id."""
+    """There is no collection, item, file or picture of that name."""
 
     status = 404
 
 
+class OverloadError(CatalogError, TimeoutError):
+    """More is asked for than can be done now, or in the time that a request has."""
+
+    status = 503
+
+
 class ItemError(CatalogError, ValueError):
     """An item or a collection that cannot be served; raised before anything is."""
+
+
+class PortError(CatalogError, OSError):
+    """An address that cannot be listened at."""

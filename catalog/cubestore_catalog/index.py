@@ -17,8 +17,9 @@ import orjson
 import shapely
 from numpy.typing import NDArray
 
-from cubestore_catalog import paging, times
+from cubestore_catalog import limits, paging, times
 from cubestore_catalog.columns import TEMPORAL, Column, Mask
+from cubestore_catalog.cql import Rest
 from cubestore_catalog.errors import ItemError, RequestError, UnknownRecordError
 from cubestore_catalog.query import Search, Sort
 
@@ -120,11 +121,16 @@ class Index:
         for area in search.areas:
             mask &= self._meeting(area)
         for condition in search.conditions:
+            limits.check()
             mask &= self._column(condition.name).matches(condition)
         rows = np.flatnonzero(mask)
         for rest in search.filters:
-            rows = rows[[rest.matches(self._items[row]) for row in rows.tolist()]]
+            rows = rows[[self._meets(row, rest) for row in rows.tolist()]]
         return rows
+
+    def _meets(self, row: int, rest: Rest) -> bool:
+        limits.check()
+        return rest.matches(self._items[row])
 
     def _of_ids(self, ids: Sequence[str]) -> Mask:
         pairs = ((collection, item_id) for collection in self.collections for item_id in ids)
@@ -135,6 +141,7 @@ class Index:
     def _meeting(self, area: shapely.Geometry) -> Mask:
         mask = np.zeros(len(self), bool)
         for part in shapely.get_parts(area):
+            limits.check()
             near = self._tree.query(part)
             inside = self._inside(part, near)
             mask[near[inside]] = True

@@ -4,7 +4,7 @@ Parameters that are not known are ignored, as the great archives do: clients sen
 what another one asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ DEFAULT_LIMIT, MOST = 10, 10_000
 
 MOST_DEEP = 64
 """How deep JSON may be nested; GeoJSON needs eight levels."""
+
+MOST_PARTS = 256
+"""Conditions, properties to sort by, or members to include or to leave out."""
 
 CRS84 = frozenset(
     {
@@ -90,16 +93,20 @@ def from_post(body: object) -> Search:
     given = {key: value for key, value in body.items() if value is not None}
     start, end = _interval(given)
     found = _filter(given)
+    conditions = (*_conditions(given.get("query", {})), *found.conditions)
+    fields = Fields.read(body["fields"]) if "fields" in body else WHOLE
+    sortby = _sortby(given.get("sortby", []))
+    _refuse_many(conditions, sortby, fields.include, fields.exclude)
     return Search(
         areas=(*_areas(given), *found.areas),
         start=start,
         end=end,
         collections=_texts(given, "collections"),
         ids=_texts(given, "ids"),
-        conditions=(*_conditions(given.get("query", {})), *found.conditions),
+        conditions=conditions,
         filters=found.rest,
-        sortby=_sortby(given.get("sortby", [])),
-        fields=Fields.read(body["fields"]) if "fields" in body else WHOLE,
+        sortby=sortby,
+        fields=fields,
         limit=_limit(given.get("limit", DEFAULT_LIMIT)),
         token=_text(given, "token"),
     )
@@ -120,6 +127,15 @@ def json(content: bytes) -> Json:
             "The JSON is nested too deep", expected=f"at most {MOST_DEEP} levels of it"
         )
     return document
+
+
+def _refuse_many(*parts: Sequence[object]) -> None:
+    """Refuse what would take a pass over all items for each of thousands of parts."""
+    if max(map(len, parts)) > MOST_PARTS:
+        raise RequestError(
+            "The search has too many parts",
+            expected=f"at most {MOST_PARTS} conditions, sorts or fields",
+        )
 
 
 def _deeper(document: object, most: int) -> bool:

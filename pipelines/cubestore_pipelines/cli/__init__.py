@@ -26,6 +26,7 @@ from cubestore_pipelines.cli import (
     publishing,
     recipes,
     sampling,
+    serving,
     statistics,
     stores,
     training,
@@ -66,6 +67,7 @@ VERBS = (
     probing.probe,
     batching.batches,
     publishing.catalog,
+    serving.serve,
 )
 for verb in VERBS:
     app.command(verb)

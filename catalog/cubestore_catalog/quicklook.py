@@ -1,0 +1,68 @@
+"""A slot as a picture: sampled, coloured, and where on the Earth it lies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cubestore_catalog import looks, sampling, where
+from cubestore_catalog.looks import Look
+from cubestore_catalog.opened import Cache, OpenedCube
+from cubestore_catalog.png import png
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of pictures that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG, and where it lies."""
+
+    png: bytes
+    width: int
+    height: int
+    corners: tuple[where.Position, ...]
+    """Of the part of the tile that it shows, from the upper left clockwise."""
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the corners, degrees."""
+        return where.bounds(list(self.corners))
+
+    def facts(self) -> dict[str, Any]:
+        """Return where it lies, as JSON."""
+        return {"corners": self.corners, "width": self.width, "height": self.height}
+
+
+class Pictures:
+    """Pictures, those that were asked for last kept as long as their cube is as it was."""
+
+    def __init__(self) -> None:
+        self.kept: Cache[Picture] = Cache(MOST_BYTES, lambda picture: len(picture.png))
+
+    def of(self, opened: OpenedCube, slot: int, look: Look) -> Picture:
+        """Return what a slot looks like.
+
+        Raises:
+            RequestError: bands that the cube lacks.
+            UnknownRecordError: there is no such slot, or nothing in it.
+        """
+        key = (opened.state, slot, look)
+        return self.kept.get(key, lambda: quicklook(opened, slot, look))
+
+
+def quicklook(opened: OpenedCube, slot: int, look: Look) -> Picture:
+    """Return what the part of a slot that has data looks like.
+
+    Args:
+        opened: the cube.
+        slot: index of the slot, in the order of arrival.
+        look: what is shown, and how large.
+
+    Raises:
+        RequestError: bands that the cube lacks.
+        UnknownRecordError: there is no such slot, or nothing in it.
+    """
+    drawn = looks.drawing(opened, look)
+    found = sampling.sample(opened, slot, list(drawn.bands), look.size)
+    colours = drawn.paint(opened.pixels.physical(found.stored))
+    height, width, _ = colours.shape
+    return Picture(png(colours), width, height, tuple(where.corners(opened, found.part)))

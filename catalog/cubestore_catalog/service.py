@@ -1,0 +1,243 @@
+"""All of a store by HTTP: the STAC API, its files, pictures, series, neighbours and the page.
+
+    app = service("STORE")
+
+``app`` is a Starlette application for any ASGI server. It only reads. What takes time is done by a
+few threads (`limits`), what is asked for is checked before anything is opened (`parameters`), and
+what goes wrong is answered with a code and a reason (`answers`).
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from cubestore import Store, disk, open_store
+from cubestore.errors import CubestoreError
+from cubestore_catalog import browse, chip, live, looks, parameters, similar
+from cubestore_catalog.answers import address_of, answer, refuse, refuse_rest, refuse_route
+from cubestore_catalog.api import METHODS, api
+from cubestore_catalog.components import Embedded
+from cubestore_catalog.documents import GEOJSON, Address
+from cubestore_catalog.headers import BROWSE, SafeHeaders
+from cubestore_catalog.index import Index, Item
+from cubestore_catalog.limits import Workers
+from cubestore_catalog.live import Live, Load
+from cubestore_catalog.looks import Look
+from cubestore_catalog.opened import OpenedCube, OpenedCubes
+from cubestore_catalog.quicklook import Picture, Pictures
+from cubestore_catalog.series import series
+from cubestore_catalog.zarr_files import ZarrFiles
+
+SECONDS = 20.0
+"""What a request has."""
+
+SEARCHING, DRAWING = 4, max(2, (os.cpu_count() or 2) - 1)
+"""Threads that search, and that read pixels: apart, so that no search waits for a picture."""
+
+WAITING = 64
+"""Requests that may wait for either."""
+
+REFRESH = 5.0
+"""Seconds between two looks for new commits."""
+
+EXPOSED = ("X-Bounds", "ETag", "Content-Range", "Accept-Ranges", "Retry-After")
+"""Headers that a page of another origin may read."""
+
+
+def service(
+    store: str | os.PathLike[str],
+    *,
+    load: Load = live.nothing,
+    seconds: float = SECONDS,
+    refresh: float = REFRESH,
+) -> Starlette:
+    """Return an application that serves a store.
+
+    Args:
+        store: path of the store.
+        load: its items and collections.
+        seconds: what a request has.
+        refresh: seconds between two looks for new commits.
+
+    Raises:
+        NotAStoreError: there is none.
+        NotWritableError: it is at an address: a store is served where it lies.
+        ItemError: items that cannot be served.
+    """
+    opened = _on_disk(open_store(store))
+    service = _Service(
+        opened, OpenedCubes(opened), Workers(DRAWING, WAITING, seconds), similar.Similar(opened)
+    )
+    searching = Workers(SEARCHING, WAITING, seconds)
+
+    def build(items: Iterable[Item], collections: Iterable[Mapping[str, Any]]) -> Starlette:
+        return api(
+            Index(items),
+            collections,
+            title=f"Cubes of {os.path.basename(opened.path)}",  # noqa: PTH119 - of a text
+            description="Analysis-ready cubes of satellite images, one for each tile and sensor.",
+            page=BROWSE.removeprefix("/"),
+            run=searching.run,
+            adapt=served_item,
+        )
+
+    catalogue = Live(opened, load, build, refresh)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(catalogue.watch())
+        yield
+        watching.cancel()
+        for workers in (service.workers, searching):
+            workers.close()
+
+    application = Starlette(
+        routes=[*service.routes(), Mount("/", browse.PeopleFirst(catalogue, BROWSE))],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=METHODS,
+                allow_headers=["*"],
+                expose_headers=EXPOSED,
+            ),
+        ],
+        exception_handlers={
+            CubestoreError: refuse,
+            HTTPException: refuse_route,
+            Exception: refuse_rest,
+        },
+        lifespan=lifespan,
+    )
+    application.state.store = opened.path
+    return application
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """The endpoints beside the API's."""
+
+    store: Store
+    cubes: OpenedCubes
+    workers: Workers
+    similar: similar.Similar
+    pictures: Pictures = field(default_factory=Pictures)
+    embedded: Embedded = field(default_factory=Embedded)
+
+    def routes(self) -> list[Route | Mount]:
+        cube, files = "{grid}/{tile}/{sensor}", ZarrFiles(self.store.path)
+        return [
+            Route("/zarr/{key:path}", files.get),
+            Route(f"/quicklook/{cube}/{{slot}}.{{ending}}", self.quicklook),
+            Route(f"/embedding/{cube}/{{slot}}.{{ending}}", self.embedding),
+            Route(f"/series/{cube}", self.series),
+            Route("/search/similar", self.search_similar),
+            Route("/chip/{chipid}.png", self.chip),
+            Mount(BROWSE.rstrip("/"), browse.Page()),
+        ]
+
+    async def quicklook(self, request: Request) -> Response:
+        names = ("bands", "index", "rescale", "colormap", "size")
+        given = parameters.parameters(request, *names)
+        look = Look(
+            bands=parameters.words(given, "bands"),
+            index=given.get("index", ""),
+            rescale=parameters.ranges(given, "rescale"),
+            colormap=given.get("colormap", ""),
+            size=parameters.whole(given, "size", looks.DEFAULT_SIZE, looks.MOST_SIZE),
+        )
+        draw = self._of_slot(request, self.pictures.of, look)
+        return _shown(await self.workers.run(draw), request.path_params["ending"])
+
+    async def embedding(self, request: Request) -> Response:
+        given = parameters.parameters(request, "model")
+        draw = self._of_slot(request, self.embedded.of, given.get("model", ""))
+        return _shown(await self.workers.run(draw), request.path_params["ending"])
+
+    async def series(self, request: Request) -> Response:
+        given = parameters.parameters(request, "lon", "lat", "bands")
+        at, bands = parameters.place(given), parameters.words(given, "bands")
+        return answer(await self.workers.run(lambda: series(self._cube(request), at, bands)))
+
+    async def search_similar(self, request: Request) -> Response:
+        names = ("lon", "lat", "chip", "model", "k", "datetime", "sensor")
+        given = parameters.parameters(request, *names)
+        by_place = "chip" not in given or "lon" in given or "lat" in given
+        address = address_of(request)
+        question = {
+            "at": parameters.place(given) if by_place else None,
+            "chip": given.get("chip", ""),
+            "k": parameters.whole(given, "k", similar.DEFAULT_COUNT, similar.MOST),
+            "datetime": given.get("datetime", ""),
+            "sensor": given.get("sensor"),
+        }
+        found = await self.workers.run(
+            lambda: self.similar.to(
+                given.get("model", ""), lambda name: address.of("chip", f"{name}.png"), **question
+            )
+        )
+        return answer(found, GEOJSON)
+
+    async def chip(self, request: Request) -> Response:
+        given = parameters.parameters(request, "size")
+        size = parameters.whole(given, "size", chip.DEFAULT_SIZE, chip.MOST_SIZE)
+        asked = chip.Chip.called(request.path_params["chipid"])
+        return _shown(await self.workers.run(chip.picture, self.cubes, asked, size), "png")
+
+    def _cube(self, request: Request) -> OpenedCube:
+        return self.cubes.get(*(request.path_params[name] for name in ("grid", "tile", "sensor")))
+
+    def _of_slot(
+        self, request: Request, draw: Callable[..., Picture], *how: object
+    ) -> Callable[[], Picture]:
+        slot = parameters.slot(request.path_params["slot"])
+        if request.path_params["ending"] not in {"png", "json"}:
+            raise HTTPException(404)
+        return lambda: draw(self._cube(request), slot, *how)
+
+
+def served_item(address: Address, item: Item) -> Item:
+    """Return an item with its assets where the service has them: below ``/zarr/``."""
+    path = item["properties"].get("cubestore:path")
+    if not path:
+        return item
+    assets = {
+        name: {**asset, "href": _served(address, path, asset)}
+        for name, asset in item.get("assets", {}).items()
+    }
+    return {**item, "assets": assets}
+
+
+def _served(address: Address, path: str, asset: Mapping[str, Any]) -> str:
+    """Return where an asset of a cube is served: what lies in the cube, below ``/zarr/``."""
+    _, home, below = asset["href"].partition(path)
+    return f"{address.base}/zarr/{path}{below}" if home else asset["href"]
+
+
+def _shown(picture: Picture, ending: str) -> Response:
+    """Return a picture, or where it lies."""
+    if ending == "json":
+        shown = answer(picture.facts())
+    else:
+        shown = Response(picture.png, media_type="image/png")
+    shown.headers["X-Bounds"] = ",".join(f"{degrees:.9g}" for degrees in picture.bounds)
+    shown.headers["Cache-Control"] = "no-cache"
+    return shown
+
+
+def _on_disk(store: Store) -> Store:
+    """Return a store by the path that no symbolic link leads to."""
+    path = disk.path_of(store.path, remedy="serve it where it lies")
+    return replace(store, path=str(path.resolve()))

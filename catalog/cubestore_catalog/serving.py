@@ -1,0 +1,90 @@
+"""A store, served until it is interrupted."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from cubestore_catalog.errors import PortError
+from cubestore_catalog.service import SECONDS, service
+
+HOST, PORT = "127.0.0.1", 8000
+"""This machine alone."""
+
+MOST_CONNECTIONS = 512
+"""Beyond them a client is answered 503: a process has 1,024 files, each of these takes two."""
+
+MOST_HEADER = 64 * 1024
+"""Bytes of a request's first line and headers: a CQL2 text is at most a quarter of it."""
+
+IDLE = 15
+"""Seconds that a connection may stay open without a request."""
+
+LEAVE = 3
+"""Seconds that requests have to end once the service is told to."""
+
+
+def serve(
+    store: str | os.PathLike[str],
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    seconds: float = SECONDS,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve a store until the process is interrupted: see `cubestore_catalog.service`.
+
+    Args:
+        store: path of the store.
+        host: address to listen at; the default is reached from this machine alone.
+        port: 0 takes one that is free.
+        seconds: what a request has.
+        ready: called with the service's address when it listens.
+
+    Raises:
+        NotAStoreError: there is none.
+        PortError: the address cannot be listened at.
+    """
+    application = service(store, seconds=seconds)
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            application,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            h11_max_incomplete_event_size=MOST_HEADER,
+            timeout_keep_alive=IDLE,
+            timeout_graceful_shutdown=LEAVE,
+        )
+        name = f"[{host}]" if ":" in host else host
+        ready(f"http://{name}:{listener.getsockname()[1]}/")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        PortError: it cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With its protocol named asyncio switches off the delay of small packets: 40 ms each.
+    listener = socket.socket(family, proto=socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise PortError(
+            f"Cannot listen at {host}:{port}: {error}",
+            expected="an address of this machine, and a port from 0 to 65535 that is free",
+            remedy="choose another with --port, or 0 for any that is free",
+        ) from error
+    return listener

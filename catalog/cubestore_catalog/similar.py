@@ -1,0 +1,77 @@
+"""Chips that are most like one, as GeoJSON."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import geopandas as gpd
+import orjson
+import shapely
+
+import cubestore
+from cubestore import Store
+from cubestore_catalog.chip import Chip
+from cubestore_catalog.opened import Cache
+from cubestore_catalog.watch import state_of
+
+DEFAULT_COUNT, MOST = 10, 100
+"""Chips of an answer: unless told, and the most."""
+
+KEPT = 4
+"""Models whose vectors stay open."""
+
+
+class Similar:
+    """The embeddings of a store, opened when they are first asked for and after each commit.
+
+    Args:
+        store: on this machine's disk.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: Cache[cubestore.similarity.Neighbours] = Cache(KEPT)
+
+    def to(self, model: str, thumbnail: Callable[[str], str], **question: Any) -> dict[str, Any]:  # noqa: ANN401 - those of Neighbours.nearest
+        """Return the chips that are most like one, the most alike first.
+
+        Args:
+            model: whose embeddings; "" where the store has one model's.
+            thumbnail: the address of a chip's picture, by its name.
+            question: as `cubestore.similarity.Neighbours.nearest` is asked.
+
+        Returns:
+            A GeoJSON FeatureCollection.
+
+        Raises:
+            QueryError: a question that cannot be understood, or no chip to ask with.
+            MismatchError: no embeddings of that model and sensor, or sets that differ.
+        """
+        key = (model, state_of(self._store))
+        opened = self._kept.get(key, lambda: cubestore.neighbours(self._store, model=model))
+        found = opened.nearest(**question)
+        name = opened.sources[0][1].model
+        return {"type": "FeatureCollection", "features": list(_features(found, name, thumbnail))}
+
+
+def _features(
+    found: gpd.GeoDataFrame, model: str, thumbnail: Callable[[str], str]
+) -> Iterator[dict[str, Any]]:
+    columns = (found[name] for name in ("chipid", "distance", "time", "geometry"))
+    for chipid, distance, time, outline in zip(*columns, strict=True):
+        chip = Chip.called(chipid)
+        yield {
+            "type": "Feature",
+            "id": chipid,
+            "bbox": list(outline.bounds),
+            "geometry": orjson.loads(shapely.to_geojson(outline)),
+            "properties": {
+                "chipid": chipid,
+                "distance": distance,
+                "datetime": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+                "tile": chip.tile,
+                "sensor": chip.sensor,
+                "slot": chip.slot,
+                "model": model,
+                "thumbnail": thumbnail(chipid),
+            },
+        }
