@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cubestore_catalog.answers import address_of
 from cubestore_catalog.errors import UnknownRecordError
@@ -56,14 +57,17 @@ class PeopleFirst:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, if no person sent it to the root."""
         request = Request(scope)
-        root = scope["path"].removeprefix(scope.get("root_path", "")) in {"", "/"}
-        if root and request.method in {"GET", "HEAD"} and prefers_html(request):
-            headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
-            await RedirectResponse(f"{address_of(request).base}{self.page}", 307, headers)(
-                scope, receive, send
-            )
+        if scope["path"].removeprefix(scope.get("root_path", "")) not in {"", "/"}:
+            await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+
+        async def varying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).add_vary_header("Accept")
+            await send(message)
+
+        page = RedirectResponse(f"{address_of(request).base}{self.page}", 307)
+        await (page if prefers_html(request) else self.app)(scope, receive, varying)
 
 
 def prefers_html(request: Request) -> bool:

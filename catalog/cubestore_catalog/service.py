@@ -29,6 +29,7 @@ from cubestore_catalog.answers import address_of, answer, refuse, refuse_rest, r
 from cubestore_catalog.api import METHODS, api
 from cubestore_catalog.components import Embedded
 from cubestore_catalog.documents import GEOJSON, Address
+from cubestore_catalog.gate import Gate
 from cubestore_catalog.headers import BROWSE, SafeHeaders
 from cubestore_catalog.index import Index, Item
 from cubestore_catalog.limits import Workers
@@ -106,6 +107,7 @@ def service(
         routes=[*service.routes(), Mount("/", browse.PeopleFirst(catalogue, BROWSE))],
         middleware=[
             Middleware(SafeHeaders),
+            Middleware(Gate),
             Middleware(
                 CORSMiddleware,
                 allow_origins=["*"],

@@ -107,9 +107,9 @@ class ZarrFiles:
         with os.scandir(path) as entries:
             for entry in entries:
                 folder = entry.is_dir(follow_symlinks=False)
-                below = os.path.relpath(entry.path, self.store)
-                served = _LISTED.fullmatch(below) if folder else _SERVED.fullmatch(below)
-                if served:
+                known = _LISTED if folder else _SERVED
+                real = folder or entry.is_file(follow_symlinks=False)
+                if real and known.fullmatch(os.path.relpath(entry.path, self.store)):
                     yield entry.name + "/" * folder
 
 

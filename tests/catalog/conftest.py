@@ -1,4 +1,4 @@
-"""A small archive of scenes, and its API behind a real server."""
+"""A small archive of scenes and a small store, and what serves them behind a real server."""
 
 import socket
 import threading
@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import httpx
+import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from cubestore_catalog import Index, api
+import cubestore
+from cubestore import embeddings
+from cubestore.embeddings import Embedding
+from cubestore_catalog import Index, api, service
 
 COLLECTIONS = ("optical", "radar")
 
@@ -115,3 +120,82 @@ def address(application):
     """The URL of the API, which is mounted below a path as the great archives are."""
     with serving(Starlette(routes=[Mount("/api/stac/v1", application)])) as root:
         yield f"{root}/api/stac/v1"
+
+
+L8, TILE = "landsat-c2-l2", "31UDQ"
+RCF = Embedding(model="rcf", preprocessing="scaled by 1e-4", pooling="mean", dimensions=8)
+
+
+def pixels_of(cube, slot):
+    """The south-east shard of a slot: every band a ramp of its own, and a corner without data."""
+    with cube.write() as writer:
+        arrays = {name: array for name, array in writer.arrays.items() if array.shards}
+    y, x = np.mgrid[:1613, :1613]
+    found = {}
+    for name, array in arrays.items():
+        bands = array.shape[1] if "band" in array.dims else 1
+        ramps = [8000 + 4 * x + 3 * y + 1000 * band + slot for band in range(bands)]
+        values = np.stack(ramps) if name == "reflectance" else np.full((1, 1613, 1613), 21824)
+        values = np.full_like(values, slot) if name == "cloud_class" else values
+        values[:, :300, :700] = array.fill
+        shaped = values if "band" in array.dims else values[0]
+        found[name] = shaped.astype(array.dtype)
+    return found
+
+
+def filled_store(path):
+    """A cube of three slots, of which the last supersedes the first, with embeddings."""
+    store = cubestore.create_store(path)
+    cube = store.create_cube(TILE, L8)
+    vectors = np.random.default_rng(0).normal(size=(15, 15, 8)).astype("float32")
+    vectors[:3] = np.nan
+    for number, month in enumerate((3, 1, 2)):
+        replaced = {"supersedes": "item-0"} if number == 2 else {}
+        slot = cubestore.Slot(
+            time=f"2024-0{month}-10T10:50:31Z",
+            item_id=f"item-{number}",
+            platform="landsat-8",
+            **replaced,
+        )
+        cube.append(slot, pixels_of(cube, number), origin=(2048, 2048))
+        with embeddings.write(cube, RCF) as writer:
+            writer.fill(number, vectors + number, commit=cube.slot_commits()[number])
+    return store
+
+
+def contents(store):
+    """Items by the contract of the service: one for each cube."""
+    made = []
+    for tile, sensor in store.cubes():
+        path = f"mgrs/{tile}/{sensor}"
+        properties = {
+            "datetime": None,
+            "start_datetime": "2024-01-10T10:50:31Z",
+            "end_datetime": "2024-03-10T10:50:31Z",
+            "cubestore:path": path,
+            "cubestore:commit": store.cube(tile, sensor).root().number,
+        }
+        item = scene(0, id=f"{tile}-{sensor}", collection=sensor, properties=properties)
+        assets = {"data": {"href": f"../../../{path}"}, "all": {"href": "https://a.example/b"}}
+        made.append({**item, "assets": assets})
+    return made, [collection(name) for name in sorted({item["collection"] for item in made})]
+
+
+@pytest.fixture(scope="session")
+def served_store(tmp_path_factory):
+    """A store that tests only read."""
+    return filled_store(tmp_path_factory.mktemp("served") / "store")
+
+
+@pytest.fixture(scope="session")
+def served(served_store):
+    """The address of a service of that store."""
+    with serving(service(served_store.path, load=contents)) as root:
+        yield root
+
+
+@pytest.fixture(scope="session")
+def web(served):
+    """A client of that service, as a browser on another machine would see it."""
+    with httpx.Client(base_url=served, timeout=60) as session:
+        yield session
