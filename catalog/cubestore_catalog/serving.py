@@ -48,7 +48,7 @@ def serve(
         PortError: the address cannot be listened at.
     """
     application = service(store, seconds=seconds)
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         config = uvicorn.Config(
             application,
             loop="asyncio",
@@ -67,7 +67,7 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Raises:
