@@ -46,8 +46,8 @@ OURS = frozenset({"self", "root", "parent", "collection", "items", QUERYABLES})
 Run = Callable[..., Awaitable[Response]]
 """How a call is made that takes some time: in a thread."""
 
-Adapt = Callable[[Address, Item], Item]
-"""An item as it is served at an address."""
+Adapt = Callable[[Address, Mapping[str, Any]], Mapping[str, Any]]
+"""An item or a collection as it is served at an address."""
 
 
 def api(
@@ -58,7 +58,7 @@ def api(
     description: str = "Items that can be searched by place, time and property.",
     page: str = "",
     run: Run = run_in_threadpool,
-    adapt: Adapt = lambda _, item: item,
+    adapt: Adapt = lambda _, record: record,
 ) -> Starlette:
     """Return a STAC API that serves an index.
 
@@ -69,7 +69,7 @@ def api(
         description: of the landing page.
         page: path of a page for people, below the API; "": there is none.
         run: how a search is run.
-        adapt: makes of an item what is served at an address.
+        adapt: makes of an item or a collection what is served at an address.
 
     Raises:
         ItemError: items belong to a collection that is not among these.
@@ -141,13 +141,16 @@ class _Service:
 
     async def listing(self, request: Request) -> Response:
         address = address_of(request)
-        served = [_served_collection(address, one) for one in self.collections.values()]
+        served = [
+            _served_collection(address, self.adapt(address, one))
+            for one in self.collections.values()
+        ]
         links = [address.link("self", "collections"), address.link("root", "")]
         return answer({"collections": served, "links": links, "numberMatched": len(served)})
 
     async def collection(self, request: Request) -> Response:
-        name = self._known(request.path_params["collection"])
-        return answer(_served_collection(address_of(request), self.collections[name]))
+        name, address = self._known(request.path_params["collection"]), address_of(request)
+        return answer(_served_collection(address, self.adapt(address, self.collections[name])))
 
     async def item(self, request: Request) -> Response:
         name = self._known(request.path_params["collection"])

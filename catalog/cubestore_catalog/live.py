@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cubestore import Store
-from cubestore.errors import CubestoreError
 from cubestore_catalog.index import Item
 from cubestore_catalog.watch import State, state_of
 
@@ -58,10 +57,5 @@ class Live:
             await asyncio.sleep(self._seconds)
             try:
                 await run_in_threadpool(self.refresh)
-            except (CubestoreError, OSError) as error:  # the catalogue before stays
-                log.warning("The catalogue could not be read again: %s", error)
-
-
-def nothing(_: Store) -> tuple[list[Item], list[Mapping[str, Any]]]:
-    """Return an empty catalogue."""
-    return [], []
+            except Exception:  # whatever it is, the catalogue before stays
+                log.exception("The catalogue could not be read again")

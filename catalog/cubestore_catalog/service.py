@@ -24,11 +24,11 @@ from starlette.routing import Mount, Route
 
 from cubestore import Store, disk, open_store
 from cubestore.errors import CubestoreError
-from cubestore_catalog import browse, chip, live, looks, parameters, similar
+from cubestore_catalog import browse, chip, looks, parameters, served, similar
 from cubestore_catalog.answers import address_of, answer, refuse, refuse_rest, refuse_route
 from cubestore_catalog.api import METHODS, api
 from cubestore_catalog.components import Embedded
-from cubestore_catalog.documents import GEOJSON, Address
+from cubestore_catalog.documents import GEOJSON
 from cubestore_catalog.gate import Gate
 from cubestore_catalog.headers import BROWSE, SafeHeaders
 from cubestore_catalog.index import Index, Item
@@ -59,7 +59,7 @@ EXPOSED = ("X-Bounds", "ETag", "Content-Range", "Accept-Ranges", "Retry-After")
 def service(
     store: str | os.PathLike[str],
     *,
-    load: Load = live.nothing,
+    load: Load = served.contents,
     seconds: float = SECONDS,
     refresh: float = REFRESH,
 ) -> Starlette:
@@ -90,7 +90,7 @@ def service(
             description="Analysis-ready cubes of satellite images, one for each tile and sensor.",
             page=BROWSE.removeprefix("/"),
             run=searching.run,
-            adapt=served_item,
+            adapt=served.at,
         )
 
     catalogue = Live(opened, load, build, refresh)
@@ -208,24 +208,6 @@ class _Service:
         if request.path_params["ending"] not in {"png", "json"}:
             raise HTTPException(404)
         return lambda: draw(self._cube(request), slot, *how)
-
-
-def served_item(address: Address, item: Item) -> Item:
-    """Return an item with its assets where the service has them: below ``/zarr/``."""
-    path = item["properties"].get("cubestore:path")
-    if not path:
-        return item
-    assets = {
-        name: {**asset, "href": _served(address, path, asset)}
-        for name, asset in item.get("assets", {}).items()
-    }
-    return {**item, "assets": assets}
-
-
-def _served(address: Address, path: str, asset: Mapping[str, Any]) -> str:
-    """Return where an asset of a cube is served: what lies in the cube, below ``/zarr/``."""
-    _, home, below = asset["href"].partition(path)
-    return f"{address.base}/zarr/{path}{below}" if home else asset["href"]
 
 
 def _shown(picture: Picture, ending: str) -> Response:

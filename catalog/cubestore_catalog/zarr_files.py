@@ -1,6 +1,7 @@
 """A store's files by HTTP, whole or by byte range: what a Zarr reader needs, and nothing else.
 
-Served are the keys of cubes and patch sets and the commit records beside them; what else lies in a
+Served are the keys of cubes and patch sets, the commit records beside them, and the catalogue's
+GeoParquet; what else lies in a
 store (locks, staging, ledgers) or outside it is as absent as a key that was never written: 404. A
 name is believed only if it is spelled as the store spells names, and no symbolic link is followed.
 """
@@ -25,6 +26,8 @@ from cubestore.patches import PATCHES
 from cubestore.records import METADATA
 from cubestore.sensors import SENSORS
 from cubestore_catalog.errors import UnknownRecordError
+from cubestore_catalog.parquet import FILE
+from cubestore_catalog.records import CATALOG
 
 PIECE = 256 * 1024
 """Bytes that are read and sent at a time: all that a request holds in memory."""
@@ -38,7 +41,8 @@ _HOMES = "|".join([*grids.GRIDS, PATCHES])
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _RECORD = rf"{re.escape(layout.CONTROL)}/{_NAME}(?:/{_NAME})?/commits/\d{{7}}\.json"
 _SERVED = re.compile(
-    rf"{re.escape(METADATA)}|(?:{_HOMES})(?:/{_NAME})+|(?:{_HOMES})/(?:{_NAME}/)?{_RECORD}",
+    rf"{re.escape(METADATA)}|(?:{_HOMES})(?:/{_NAME})+|(?:{_HOMES})/(?:{_NAME}/)?{_RECORD}"
+    rf"|{CATALOG}/{_NAME}/{re.escape(FILE)}",
     re.ASCII,
 )
 _LISTED = re.compile(rf"|(?:{_HOMES})(?:/{_NAME}){{0,2}}", re.ASCII)

@@ -129,6 +129,25 @@ def test_commits_are_noticed_without_a_gap(tmp_path, served_store):
     assert [len(items) for items in seen] == [1, 1, 2]
 
 
+def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
+    path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
+    commit = cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number
+    app, base = service(path), "https://x.example"
+    told = asked(app, "/collections/landsat-c2-l2/items").json()["features"]
+    assert [one["id"] for one in told] == ["31UDQ-landsat-c2-l2"]
+    assert told[0]["assets"]["data"]["href"] == f"{base}/zarr/{CUBE}"
+    every = asked(app, "/search").json()["features"]
+    vectors = next(one for one in every if one["collection"] == "embeddings-rcf")
+    assert vectors["assets"]["embeddings"]["href"] == f"{base}/zarr/{CUBE}"
+    collection = asked(app, "/collections/landsat-c2-l2").json()
+    assert asked(app, collection["assets"]["items"]["href"]).content[:4] == b"PAR1"
+    for record in (*every, *asked(app, "/collections").json()["collections"]):
+        for link in record["links"]:
+            assert link["href"].startswith(base), link
+            assert asked(app, link["href"]).status_code == 200, link
+    assert cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number == commit
+
+
 # Points.
 
 

@@ -1,0 +1,76 @@
+"""A store's records as the service has them: what lay beside them on disk is at an address now."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cubestore import Store
+from cubestore.errors import LockedError, NotWritableError
+from cubestore_catalog import parquet
+from cubestore_catalog.documents import Address, Link
+from cubestore_catalog.items import PATH
+from cubestore_catalog.publish import publish
+from cubestore_catalog.records import CATALOG
+
+log = logging.getLogger(__name__)
+
+ZARR = "zarr"
+"""What a store's files are served below."""
+
+Record = Mapping[str, Any]
+"""An item or a collection."""
+
+_ITEM = re.compile(r"\.\./\.\./(?P<collection>[^/]+)/(?P<item>[^/]+)/(?P=item)\.json")
+
+
+def contents(store: Store) -> tuple[list[Record], list[Record]]:
+    """Return a store's items and collections, its catalogue brought up to date first.
+
+    No cube is written to. Where the disk is read-only the catalogue is served as it is.
+
+    Raises:
+        ItemError: the store has no catalogue and none can be written.
+    """
+    try:
+        publish(store.path, attributes=False)
+    except (NotWritableError, LockedError) as error:
+        log.warning("The catalogue is served as it is: %s", error)
+    items, collections = parquet.load(store.path)
+    return [*items], [*collections]
+
+
+def at(address: Address, record: Record) -> Record:
+    """Return an item or a collection with its links and assets where the service has them.
+
+    What is neither in the catalogue nor in a cube keeps its address, or is left out if it had none.
+    """
+    home = record.get("properties", {}).get(PATH) or f"{CATALOG}/{record['id']}"
+    assets = {
+        name: {**asset, "href": href}
+        for name, asset in record.get("assets", {}).items()
+        if (href := _href(address, home, asset["href"]))
+    }
+    links = [
+        {**link, "href": href}
+        for link in record.get("links", ())
+        if (href := _linked(address, home, link))
+    ]
+    return {**record, "links": links, **({"assets": assets} if "assets" in record else {})}
+
+
+def _linked(address: Address, home: str, link: Link) -> str:
+    other = _ITEM.fullmatch(link["href"])
+    if other is None:
+        return _href(address, home, link["href"])
+    return address.of("collections", other["collection"], "items", other["item"])
+
+
+def _href(address: Address, home: str, href: str) -> str:
+    """Return where something is served; "" where it is not."""
+    if "://" in href:
+        return href
+    _, inside, below = href.partition(home)
+    if inside:
+        return f"{address.base}/{ZARR}/{home}{below}"
+    return f"{address.base}/{ZARR}/{home}/{parquet.FILE}" if href == f"./{parquet.FILE}" else ""
