@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test check faults contestants clean
+.PHONY: demo test check page faults contestants clean
 
 demo: .venv/.made
 	$(BIN)/cubestore demo $(DEMO)
@@ -16,6 +16,10 @@ check: .venv/.made
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The built page is committed; only who changes its source needs node.
+page:
+	cd catalog/cubestore_catalog/site/source && npm ci --no-audit --no-fund && npm run check && npm run build
 
 faults: .venv/.made
 	$(BIN)/python -m tests.faults

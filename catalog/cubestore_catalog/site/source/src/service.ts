@@ -1,0 +1,82 @@
+// What the page asks the service: each question a function, each refusal an error with the service's reason.
+
+/** An answer that is no success; its message is the service's own reason. */
+export class ServiceError extends Error {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.name = "ServiceError";
+    this.status = status;
+  }
+}
+
+/** The service's root: the page and its workers lie one folder below it, wherever it is mounted. */
+export const ROOT = new URL("../", self.location.href);
+
+export const address = (path: string): string => new URL(path, ROOT).href;
+
+async function reason(response: Response): Promise<string> {
+  const body = (await response.json().catch(() => null)) as { description?: string } | null;
+  return body?.description ?? `The service answered ${response.status} ${response.statusText}`;
+}
+
+/** Ask for JSON. */
+export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await fetch(address(path), { signal }).catch((error: Error) => {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError("The service does not answer: is `cubestore serve` still running?", 0);
+  });
+  if (!response.ok) throw new ServiceError(await reason(response), response.status);
+  return (await response.json()) as T;
+}
+
+/** Ask for a picture; nothing of it is drawn yet. */
+export async function picture(path: string, signal?: AbortSignal): Promise<ImageBitmap> {
+  const response = await fetch(address(path), { signal });
+  if (!response.ok) throw new ServiceError(await reason(response), response.status);
+  // As stored: neither multiplied by alpha nor fitted to the screen's colours.
+  return createImageBitmap(await response.blob(), {
+    premultiplyAlpha: "none",
+    colorSpaceConversion: "none",
+  });
+}
+
+/** A slot's picture: where its corners lie, from the upper left clockwise. */
+export interface Placed {
+  corners: [number, number][];
+  width: number;
+  height: number;
+}
+
+/** A place through time, sorted by time. */
+export interface Series {
+  lon: number;
+  lat: number;
+  units: string;
+  time: string[];
+  slot: number[];
+  item_id: string[];
+  cloud_class: number[] | null;
+  bands: Record<string, (number | null)[]>;
+}
+
+/** A chip that looks alike. */
+export interface Neighbour {
+  chipid: string;
+  distance: number;
+  datetime: string;
+  tile: string;
+  sensor: string;
+  slot: number;
+  model: string;
+  thumbnail: string;
+}
+
+export type Neighbours = GeoJSON.FeatureCollection<GeoJSON.Polygon | GeoJSON.MultiPolygon, Neighbour>;
+
+export const series = (path: string, lon: number, lat: number, signal: AbortSignal) =>
+  ask<Series>(`series/${path}?lon=${lon}&lat=${lat}`, signal);
+
+export const similar = (question: Record<string, string>, signal: AbortSignal) =>
+  ask<Neighbours>(`search/similar?${new URLSearchParams(question)}`, signal);
