@@ -65,7 +65,7 @@ export class Browse {
     const names = [...counts.keys()].sort();
     this.#sensors.replaceChildren(
       ...names.map((name) => {
-        const box = el("input", { type: "checkbox", value: name, checked: true });
+        const box = el("input", { type: "checkbox", value: name, defaultChecked: true });
         box.addEventListener("change", () => this.#read());
         return el("label", {}, box, el("span", {}, name));
       }),
@@ -98,8 +98,8 @@ export class Browse {
     const where = this.#filter.here ? " at this place" : "";
     const [n, all] = [passing.length, this.#cubes.length];
     byId("count").textContent =
-      n === all ? `${all} ${all === 1 ? "cube" : "cubes"}` : `${n} of ${all} cubes${where}`;
-    byId("everything").hidden = this.#filter === EVERYTHING || n === all;
+      (n === all ? `${all} ${all === 1 ? "cube" : "cubes"}` : `${n} of ${all} cubes`) + where;
+    byId("everything").hidden = n === all && !where;
     this.#list.replaceChildren(...passing.slice(0, MOST_LISTED).map((cube) => this.#entry(cube)));
     byId("more").hidden = n <= MOST_LISTED;
     byId("more").textContent = `and ${n - MOST_LISTED} more: narrow the filters, or choose on the map`;

@@ -1,0 +1,450 @@
+"""The page in a real browser: what it draws are the cube's numbers, and it asks nobody but its host."""
+
+import math
+import shutil
+import subprocess
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+from tests.catalog.conftest import RCF, collection, serving
+from playwright.sync_api import expect, sync_playwright
+from rasterio.io import MemoryFile
+
+import cubestore
+import cubestore_catalog
+from cubestore import embeddings
+from cubestore_catalog import colormaps, service
+
+SITE = Path(cubestore_catalog.__file__).parent / "site"
+S2, S1, MODIS = "mgrs/31UDQ/sentinel-2-l2a", "mgrs/31UDQ/sentinel-1-rtc", "sin/h18v04/modis-09a1"
+CORNER = {S2: 10240, S1: 10240, MODIS: 2048}
+"""Row and column of the last shard, which is small."""
+
+WIDE, PHONE = {"width": 960, "height": 640}, {"width": 360, "height": 740}
+PANEL = 388
+"""Pixels left of the map where the window is wide."""
+
+
+# A store of three cubes, a service of it, a browser.
+
+
+def fields(side, bands, slot):
+    """Fields of eight pixels, another pattern in every band and slot."""
+    y, x = np.mgrid[:side, :side] // 8
+    return np.stack([(7 * x + 11 * y + 5 * b + 13 * slot) % 29 / 100 + 0.01 for b in range(bands)])
+
+
+def stored(array, side, slot):
+    bands = array.shape[1] if "band" in array.dims else 1
+    values = fields(side, bands, slot)
+    match array.name:
+        case "reflectance":
+            values = np.round(values / 1e-4)
+        case "backscatter":
+            pass
+        case "cloud_class":
+            values = np.full((1, side, side), slot % 2)
+        case _:
+            values = np.full((1, side, side), 4)
+    values[:, :30, :30] = array.fill
+    return (values if "band" in array.dims else values[0]).astype(array.dtype)
+
+
+def append(cube, path, slot, **told):
+    with cube.write() as writer:
+        arrays = [array for array in writer.arrays.values() if array.shards]
+        side = arrays[0].shape[-1] - CORNER[path]
+    pixels = {array.name: stored(array, side, slot) for array in arrays}
+    cube.append(cubestore.Slot(**told), pixels, origin=(CORNER[path], CORNER[path]))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    made = cubestore.create_store(tmp_path_factory.mktemp("page") / "store")
+    for path, dates in ((S2, ("01-10", "04-02", "07-21")), (S1, ("02-02",)), (MODIS, ("03-05",))):
+        cube = made.create_cube(*path.split("/")[1:])
+        for slot, date in enumerate(dates):
+            cloud = {"cloud_cover": 30.0 * slot} if path == S2 else {}
+            time = f"2024-{date}T10:50:31Z"
+            append(cube, path, slot, time=time, item_id=f"item-{slot}", platform="any", **cloud)
+    cube = made.cube("31UDQ", "sentinel-2-l2a")
+    vectors = np.full((43, 43, 8), np.nan, "float32")
+    vectors[40:, 40:] = np.random.default_rng(0).normal(size=(3, 3, 8))
+    with embeddings.write(cube, RCF) as writer:
+        for slot in range(3):
+            writer.fill(slot, vectors + slot, commit=cube.slot_commits()[slot])
+    return made
+
+
+def listed(path, box, **properties):
+    w, s, e, n = box
+    _, tile, sensor = path.split("/")
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "id": f"{tile}-{sensor}",
+        "collection": sensor,
+        "bbox": box,
+        "geometry": {"type": "Polygon", "coordinates": [[[w, s], [e, s], [e, n], [w, n], [w, s]]]},
+        "properties": {
+            "datetime": None,
+            "cubestore:path": path,
+            "cubestore:tile": tile,
+            "cubestore:sensor": sensor,
+            "cubestore:models": ["rcf"] if path == S2 else [],
+            **properties,
+        },
+        "links": [],
+        "assets": {},
+    }
+
+
+def three(_):
+    year = {"start_datetime": "2024-01-10T00:00:00Z", "end_datetime": "2024-07-21T00:00:00Z"}
+    march = dict.fromkeys(("start_datetime", "end_datetime"), "2024-03-05T00:00:00Z")
+    tile = [1.6, 48.7, 3.1, 49.7]
+    items = [
+        listed(S2, tile, **year, **{"eo:cloud_cover": 30}),
+        listed(S1, tile, **march),
+        listed(MODIS, [0, 40, 15.6, 50], **march),
+    ]
+    return items, [collection(item["collection"]) for item in items]
+
+
+def thousands(_):
+    items = []
+    for number in range(2000):
+        w, s = -175 + number % 80 * 4.3, -55 + number // 80 * 5
+        times = dict.fromkeys(("start_datetime", "end_datetime"), "2024-03-05T00:00:00Z")
+        path = f"mgrs/T{number:04}/sentinel-2-l2a"
+        box = [w, s, w + 1.4, s + 1]
+        items.append(listed(path, box, **times, **{"eo:cloud_cover": number % 100}))
+    return items, [collection("sentinel-2-l2a")]
+
+
+@pytest.fixture(scope="module")
+def root(store):
+    with serving(service(store.path, load=three)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium, args=flags)
+        yield started
+        started.close()
+
+
+@contextmanager
+def opened(browser, root, hash_="", **context):
+    """A page that has settled; what it asks elsewhere, or complains of, fails the test."""
+    page = browser.new_page(**{"viewport": WIDE, **context})
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda m: wrong.append(m.text) if "Content Security" in m.text else None)
+    page.goto(f"{root}/browse/{hash_}")
+    page.wait_for_selector("body[data-state=ready], body[data-state=failed]")
+    yield page
+    strangers = [url for url in asked if not url.startswith((f"{root}/", "blob:", "data:"))]
+    assert (strangers, wrong) == ([], [])
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser, root):
+    with opened(browser, root) as one:
+        yield one
+
+
+def settle(page):
+    page.wait_for_selector("#status[data-state=ready]")
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def show(page, hash_):
+    """Follow a link, as somebody does who was sent it."""
+    page.evaluate("document.getElementById('status').dataset.state = 'asked'")
+    page.evaluate("hash => { location.hash = hash }", hash_)
+    settle(page)
+
+
+def image_of(page):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with MemoryFile(page.screenshot()) as file, file.open() as image:
+            return np.moveaxis(image.read()[:3], 0, -1).astype(int)
+
+
+def fields_of(page):
+    """The parts of the address that keep what is shown."""
+    hash_ = page.evaluate("location.hash").removeprefix("#")
+    return dict(part.split("=", 1) for part in hash_.split("&"))
+
+
+def mercator(lon, lat):
+    y = np.log(np.tan(np.pi / 4 + np.radians(lat) / 2))
+    return (np.asarray(lon) + 180) / 360, (1 - y / np.pi) / 2
+
+
+def on_screen(page, lon, lat):
+    """Where on the picture of the page a place of the Earth is drawn: column, row."""
+    *centre, zoom = map(float, fields_of(page)["map"].split(","))
+    size = page.viewport_size
+    world = 512 * 2**zoom
+    (x, y), (x0, y0) = mercator(lon, lat), mercator(*centre)
+    middle = (PANEL + size["width"]) / 2, size["height"] / 2
+    return (x - x0) * world + middle[0], (y - y0) * world + middle[1]
+
+
+def link(store, path, zoom, view):
+    """A link to the middle of a cube's data."""
+    data = store.cube(*path.split("/")[1:]).open()
+    middle = (data.sizes["y"] + CORNER[path]) // 2
+    lon, lat = lon_lat(data, data.x.values[middle], data.y.values[middle])
+    return f"cube={path}&slot=0&view={view}&map={lon:.6f},{lat:.6f},{zoom}"
+
+
+def lon_lat(data, x, y):
+    crs = pyproj.CRS.from_wkt(data.spatial_ref.attrs["crs_wkt"])
+    return pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+
+
+# What is drawn.
+
+
+def bright(values, ranges):
+    shares = [(v - low) / (high - low) for v, (low, high) in zip(values, ranges, strict=True)]
+    return np.moveaxis(np.round(np.clip(shares, 0, 1) * 255), 0, -1)
+
+
+def natural(values):
+    return bright(values, [(0, 0.3)] * 3)
+
+
+def radar(values):
+    vv, vh = values
+    return bright([vv, vh, vv], [(0, 0.3), (0, 0.08), (0, 0.3)])
+
+
+def greenness(values):
+    nir, red = values
+    return colormaps.ramped(((nir - red) / (nir + red) + 1) / 2, "rdylgn")
+
+
+@pytest.mark.parametrize(
+    ("path", "view", "zoom", "bands", "colours"),
+    [
+        (S2, "true-colour", 15, ["B04", "B03", "B02"], natural),
+        (S2, "false-colour", 15, ["B08", "B04", "B03"], natural),
+        (S2, "ndvi", 15.3, ["B08", "B04"], greenness),
+        (S1, "vv-vh", 14.8, ["vv", "vh"], radar),
+        # Another projection, and pixels that are leaning on the map.
+        (MODIS, "true-colour", 9.6, ["sur_refl_b01", "sur_refl_b04", "sur_refl_b03"], natural),
+    ],
+)
+def test_a_drawn_pixel_is_the_cubes_and_the_snippet_opens_it(
+    page, store, path, view, zoom, bands, colours
+):
+    show(page, link(store, path, zoom, view))
+    expect(page.locator("#status")).to_have_attribute("data-from", "zarr")
+    picture = image_of(page)
+
+    names = {}
+    exec(page.inner_text("#python"), names)  # noqa: S102 - what the reader would do
+    shown = names["shown"].transpose("band", "y", "x").load()
+    cube = store.cube(*path.split("/")[1:]).open()
+    variable = "backscatter" if path == S1 else "reflectance"
+    same = cube[variable].isel(time=0).sel(band=bands, x=shown.x, y=shown.y)
+    assert shown.band.values.tolist() == bands
+    np.testing.assert_allclose(shown.values, same.values, rtol=1e-6)
+
+    x, y = np.meshgrid(shown.x.values[2:-2:3], shown.y.values[2:-2:3])
+    column, row = on_screen(page, *lon_lat(cube, x, y))
+    free = (
+        (column > PANEL + 8) & (column < 900) & (row > 60) & (row < 460)
+    )  # of what lies on the map
+    assert free.sum() > 200
+    drawn = picture[np.floor(row[free]).astype(int), np.floor(column[free]).astype(int)]
+    values = shown.values[:, 2:-2:3, 2:-2:3][:, free]
+    known = np.isfinite(values).all(axis=0)
+    assert (
+        np.abs(drawn - colours(values))[known].max() <= 1
+    )  # a half is rounded one way or the other
+    assert len(np.unique(drawn, axis=0)) > 10
+
+
+def test_nothing_is_drawn_where_there_is_no_data(page, store):
+    data = store.cube("31UDQ", "sentinel-2-l2a").open()
+    lon, lat = lon_lat(data, data.x.values[10255], data.y.values[10255])
+    show(page, f"cube={S2}&slot=0&map={lon:.6f},{lat:.6f},15")
+    picture = image_of(page)
+    column, row = (math.floor(number) for number in on_screen(page, lon, lat))
+    sea_or_land = [[244, 242, 236], [221, 230, 232]]
+    assert picture[row, column].tolist() in sea_or_land
+
+
+def test_other_limits_are_other_colours_and_stay_in_the_link(page, store):
+    show(page, link(store, S2, 15, "true-colour"))
+    before = image_of(page)
+    page.fill("#high", "0.6")
+    page.press("#high", "Enter")
+    settle(page)
+    assert fields_of(page)["range"] == "0,0.6"
+    part = np.s_[100:400, 450:850]
+    assert abs(image_of(page)[part].mean() / before[part].mean() - 0.5) < 0.02
+
+
+def test_too_far_away_for_pixels_the_page_says_so(page, store):
+    show(page, link(store, S2, 8, "true-colour").replace("&slot=0", "&slot=1"))
+    many = page.locator("#status").get_attribute("data-from")
+    show(page, link(store, S2, 8, "embedding-rcf"))
+    expect(page.locator("#status")).to_have_text("Drawn by the service from the cube's embeddings")
+    assert many == "zarr"  # a corner of the tile has few chunks, however far away
+
+
+# Through time, and places.
+
+
+def test_the_keyboard_goes_through_time(page, store):
+    show(page, link(store, S2, 15, "true-colour"))
+    first = image_of(page)
+    page.focus("#slot")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#slot-label")).to_contain_text("2024-04-02 10:50 UTC")
+    expect(page.locator("#slot")).to_have_attribute(
+        "aria-valuetext", "2024-04-02 10:50 UTC · 30 % cloud, 2 of 3"
+    )
+    settle(page)
+    assert fields_of(page)["slot"] == "1"
+    assert (image_of(page) != first).any(axis=-1)[100:400, 450:850].mean() > 0.5
+    page.keyboard.press("End")
+    expect(page.get_by_role("button", name="Later slot")).to_be_disabled()
+
+
+def test_a_place_has_a_series_and_chips_that_look_alike(page, store):
+    show(page, link(store, S2, 15, "ndvi"))
+    page.mouse.click(660, 300)
+    page.wait_for_selector("#series svg")
+    lon, lat = map(float, fields_of(page)["place"].split(","))
+    page.click("#series summary")
+    told = [float(cell) for cell in page.locator("#series td").all_inner_texts()]
+    cube = store.cube("31UDQ", "sentinel-2-l2a").open()
+    crs = pyproj.CRS.from_wkt(cube.spatial_ref.attrs["crs_wkt"])
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    there = cube.reflectance.sel(x=x, y=y, method="nearest")
+    nir, red = there.sel(band="B08").values, there.sel(band="B04").values
+    np.testing.assert_allclose(told, (nir - red) / (nir + red), rtol=1e-3)
+
+    chips = page.locator("#chips button")
+    expect(chips).to_have_count(10)
+    page.wait_for_function(
+        "[...document.querySelectorAll('#chips img')].every(i => i.naturalWidth)"
+    )
+    before = fields_of(page)["map"]
+    chips.nth(4).click()
+    page.wait_for_function("before => !location.hash.includes(before)", arg=before)
+    page.keyboard.press("Escape")
+    expect(page.locator("#cube")).to_be_hidden()
+
+
+def test_a_click_where_cubes_lie_above_one_another_lists_them(page):
+    page.evaluate("location.hash = 'map=2.3,49.2,7'")
+    page.wait_for_timeout(300)
+    page.mouse.click(674, 320)
+    expect(page.locator("#count")).to_have_text("3 cubes at this place")
+    page.click("#everything")
+    expect(page.locator("#count")).to_have_text("3 cubes")
+
+
+# The list and its filters.
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        (lambda page: page.uncheck("input[value=modis-09a1]", force=True), "2 of 3 cubes"),
+        (lambda page: page.fill("#from", "2024-04-01"), "1 of 3 cubes"),
+        (lambda page: page.fill("#to", "2024-02-01"), "1 of 3 cubes"),
+        (lambda page: page.fill("#cloud", "20"), "2 of 3 cubes"),
+    ],
+    ids=["sensor", "from", "to", "cloud"],
+)
+def test_a_filter_leaves_out_cubes(page, act, left):
+    page.evaluate("location.hash = 'map=2,48,4'")
+    expect(page.locator("#browse")).to_be_visible()
+    act(page)
+    expect(page.locator("#count")).to_have_text(left)
+    page.click("#everything")
+    expect(page.locator("#count")).to_have_text("3 cubes")
+
+
+def test_a_link_to_a_cube_that_is_not_there_says_so(browser, root):
+    with opened(browser, root, "#cube=mgrs/31UDQ/landsat-c2-l2") as page:
+        expect(page.get_by_role("alert")).to_be_visible()
+
+
+# Other stores, other screens.
+
+
+def test_an_empty_store_tells_what_to_do(browser, tmp_path):
+    cubestore.create_store(tmp_path / "store")
+    with serving(service(tmp_path / "store")) as root, opened(browser, root) as page:
+        expect(page.locator("#empty")).to_contain_text("cubestore build STORE")
+        expect(page.locator("#browse")).to_be_hidden()
+
+
+def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
+    with (
+        serving(service(store.path, load=thousands)) as root,
+        opened(browser, root, viewport=PHONE, color_scheme="dark") as page,
+    ):
+        expect(page.locator("#count")).to_have_text("2000 cubes")
+        expect(page.locator("#cubes li")).to_have_count(100)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        picture = image_of(page)
+        assert np.median(picture.sum(axis=-1)) < 150
+        green = picture[..., 1] - picture[..., 0] > 25
+        assert green[:400].mean() > 0.02  # their footprints
+        top = page.locator("#panel").bounding_box()["y"]
+        page.press("#sheet", "Enter")
+        assert page.locator("#panel").bounding_box()["y"] < top
+
+
+# The files.
+
+
+def test_the_page_may_ask_its_host_alone(root):
+    policy = httpx.get(f"{root}/browse/").headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'self'"
+    assert "http" not in policy
+
+
+def test_the_built_page_is_what_its_source_builds(tmp_path):
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
+    source = tmp_path / "source"
+    shutil.copytree(SITE / "source", source, ignore=shutil.ignore_patterns("node_modules"))
+    quiet = ["--no-audit", "--no-fund", "--prefer-offline"]
+    installed = subprocess.run(["npm", "ci", *quiet], cwd=source, capture_output=True, check=False)
+    if installed.returncode:
+        pytest.skip("needs a registry of npm packages")
+    subprocess.run(["npm", "run", "build", "--", "../built"], cwd=source, check=True)
+    built = {p.relative_to(SITE / "built"): p for p in (SITE / "built").rglob("*") if p.is_file()}
+    again = {
+        p.relative_to(tmp_path / "built"): p for p in (tmp_path / "built").rglob("*") if p.is_file()
+    }
+    assert built.keys() == again.keys()
+    assert [name for name in built if built[name].read_bytes() != again[name].read_bytes()] == []
