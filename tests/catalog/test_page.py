@@ -1,4 +1,4 @@
-"""The page in a real browser: what it draws are the cube's numbers, and it asks nobody but its host."""
+"""The page in a real browser: it draws the cube's numbers, and asks nobody but its host."""
 
 import math
 import shutil
@@ -12,7 +12,6 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
-from tests.catalog.conftest import RCF, collection, serving
 from playwright.sync_api import expect, sync_playwright
 from rasterio.io import MemoryFile
 
@@ -20,6 +19,7 @@ import cubestore
 import cubestore_catalog
 from cubestore import embeddings
 from cubestore_catalog import colormaps, service
+from tests.catalog.conftest import RCF, collection, serving
 
 SITE = Path(cubestore_catalog.__file__).parent / "site"
 S2, S1, MODIS = "mgrs/31UDQ/sentinel-2-l2a", "mgrs/31UDQ/sentinel-1-rtc", "sin/h18v04/modis-09a1"
@@ -433,15 +433,16 @@ def test_the_page_may_ask_its_host_alone(root):
 
 
 def test_the_built_page_is_what_its_source_builds(tmp_path):
-    if shutil.which("npm") is None:
+    npm = shutil.which("npm")
+    if npm is None:
         pytest.skip("needs npm")
     source = tmp_path / "source"
     shutil.copytree(SITE / "source", source, ignore=shutil.ignore_patterns("node_modules"))
     quiet = ["--no-audit", "--no-fund", "--prefer-offline"]
-    installed = subprocess.run(["npm", "ci", *quiet], cwd=source, capture_output=True, check=False)
+    installed = subprocess.run([npm, "ci", *quiet], cwd=source, capture_output=True, check=False)
     if installed.returncode:
         pytest.skip("needs a registry of npm packages")
-    subprocess.run(["npm", "run", "build", "--", "../built"], cwd=source, check=True)
+    subprocess.run([npm, "run", "build", "--", "../built"], cwd=source, check=True)
     built = {p.relative_to(SITE / "built"): p for p in (SITE / "built").rglob("*") if p.is_file()}
     again = {
         p.relative_to(tmp_path / "built"): p for p in (tmp_path / "built").rglob("*") if p.is_file()

@@ -189,7 +189,7 @@ class Page {
   async #follows(): Promise<void> {
     this.#state = parse(location.hash);
     const { map, cube } = this.#state;
-    if (cube !== this.#cube?.path) this.#scene.hide();
+    this.#scene.hide();
     if (map) this.map.jumpTo({ center: [map[0], map[1]], zoom: map[2] });
     if (cube) await this.open(cube, !map);
     else this.close();
