@@ -1,9 +1,15 @@
-"""What all tests share: where the sample data lie."""
+"""What all tests share: where the sample data lie, and what is made for them once."""
 
+import fcntl
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+# The processes that tests start shall find what is compiled, whatever the surroundings say.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +20,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the sample data: set CUBESTORE_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return what makes a folder that no test changes, for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made_once(name, make):
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+            return make(shared / name)
+
+    return made_once

@@ -6,6 +6,7 @@ from distributed import LocalCluster
 
 from cubestore_pipelines import cluster
 from cubestore_pipelines.cli import main
+from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan
 from tests.pipelines.real import Store
 
 
@@ -20,6 +21,12 @@ def program(capsys):
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def everything(made_once):
+    """An archive with something of every sensor."""
+    return made_once("everything", lambda folder: make_archive(folder, tiny_everything_plan()))
 
 
 @pytest.fixture(scope="module")

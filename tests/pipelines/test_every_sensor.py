@@ -16,10 +16,10 @@ import xarray as xr
 
 import cubestore
 from cubestore import grids, layout
-from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan
 from cubestore_pipelines.simulate.plans import COAST, CROSSING, HARBOUR, PLAINS
 from cubestore_pipelines.simulate.products import VIEW_AZIMUTH, VIEW_ZENITH
 from cubestore_pipelines.simulate.server import serving
+from tests.pipelines import real
 
 PROGRAM = Path(sys.executable).with_name("cubestore")
 MGRS, SIN = "31UGQ", "h18v04"
@@ -34,13 +34,8 @@ LAYERS += ("solar_zenith_angle", "view_zenith_angle", "relative_azimuth_angle")
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    return make_archive(tmp_path_factory.mktemp("everything"), tiny_everything_plan())
-
-
-@pytest.fixture(scope="module")
-def server(archive):
-    with serving(archive) as running, pytest.MonkeyPatch.context() as patch:
+def server(everything):
+    with serving(everything) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment.items():
             patch.setenv(name, value)
         yield running
@@ -54,19 +49,12 @@ def around(place):
 
 @pytest.fixture(scope="module")
 def run(server, scheduler, tmp_path_factory):  # the workers know where the server is
+    """Run a build in this process."""
     store = tmp_path_factory.mktemp("store") / "store"
 
     def run(*options, catalog=server.stac_url, check=0):
-        command = [PROGRAM, "build", store, "--catalog", catalog, "--scheduler", scheduler]
-        done = subprocess.run(
-            [*map(str, command), *options, "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-        )
-        assert done.returncode == check, done.stderr
-        assert "Traceback" not in done.stderr
+        where = ["--catalog", catalog, "--scheduler", scheduler, "--json"]
+        done = real.cubestore("build", store, *where, *options, check=check)
         return json.loads(done.stdout) if check != 1 else done.stderr
 
     run.store = store
@@ -74,14 +62,27 @@ def run(server, scheduler, tmp_path_factory):  # the workers know where the serv
 
 
 @pytest.fixture(scope="module")
-def place(run):
-    """Build all that shows one place, in one command."""
+def place(run, server, scheduler):
+    """Build all that shows one place, in one command and a process of its own."""
     sensors = ("sentinel-2-l2a", "sentinel-1-rtc", "landsat-c2-l2", "modis-09a1")
     sensors += ("cop-dem-glo-30", "esa-worldcover")
     named = [word for sensor in sensors for word in ("--sensor", sensor)]
     tiles = ["--tile", MGRS, "--tile", SIN, *around(CROSSING)]
     more = ["--layers", *LAYERS, "--view-angles"]
-    return run(*named, *tiles, *more, "--resampling", "nearest")
+    where = ["--catalog", server.stac_url, "--scheduler", scheduler]
+    done = subprocess.run(
+        [
+            *map(str, [PROGRAM, "build", run.store, *where]),
+            *[*named, *tiles, *more, "--resampling", "nearest", "--json"],
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
 
 
 def cube_of(store, tile, sensor):
@@ -124,14 +125,14 @@ def compare(archive, cube, spot, item_ids, *, half=150):
         (MGRS, "esa-worldcover", 2),  # two versions
     ],
 )
-def test_what_a_place_was_seen_by(archive, run, place, tile, sensor, slots):
+def test_what_a_place_was_seen_by(everything, run, place, tile, sensor, slots):
     assert place["failed"] == 0
     cube = cube_of(run.store, tile, sensor)
     held = cube.open(superseded=True).item_id.values.tolist()
     kept = cube.open().item_id.values.tolist()
     assert len(kept) == slots, held
     for item_ids in kept:
-        compare(archive, cube, CROSSING, item_ids)
+        compare(everything, cube, CROSSING, item_ids)
     assert not cube.verify().findings
     group = run.store / cube.tile.grid / tile / sensor
     assert xr.open_zarr(group, chunks=None).sizes["time"] == len(held)
@@ -166,7 +167,7 @@ def test_composites_end_and_cross_the_years_end(run, place):
     assert days & {1, 2, 3}
 
 
-def test_level_1_is_built_where_a_profile_tells_where_it_lies(archive, run, tmp_path):
+def test_level_1_is_built_where_a_profile_tells_where_it_lies(everything, run, tmp_path):
     """USGS's own files need a login, and its bucket an account: a profile says where they lie."""
     bands = {
         "B4": "red",
@@ -185,7 +186,7 @@ def test_level_1_is_built_where_a_profile_tells_where_it_lies(archive, run, tmp_
     assert (done["committed"], done["failed"]) == (1, 0)
     cube = cube_of(run.store, MGRS, "landsat-c2-l1")
     (item_id,) = cube.open().item_id.values.tolist()
-    compare(archive, cube, CROSSING, item_id)
+    compare(everything, cube, CROSSING, item_id)
     assert cube.open().sun_elevation.item() > 0
 
 
@@ -197,13 +198,13 @@ def test_the_multispectral_scanner_is_refused_with_the_way_to_oli(run):
     assert "--catalog usgs" in said
 
 
-def test_a_scene_of_the_south_lies_on_its_own_grid(archive, run):
+def test_a_scene_of_the_south_lies_on_its_own_grid(everything, run):
     tile = inmost(HARBOUR)
     done = run("--sensor", "landsat-c2-l2", "--tile", tile, *around(HARBOUR))
     assert done["failed"] == 0
     cube = cube_of(run.store, tile, "landsat-c2-l2")
     (item_id,) = cube.open().item_id.values.tolist()
-    compare(archive, cube, HARBOUR, item_id)
+    compare(everything, cube, HARBOUR, item_id)
 
 
 def inmost(place):
@@ -219,17 +220,17 @@ def inmost(place):
     return max(grids.tiles_covering(around, "mgrs"), key=depth).id
 
 
-def test_quads_of_a_day_are_one_slot_and_band_four_is_infrared(archive, run):
+def test_quads_of_a_day_are_one_slot_and_band_four_is_infrared(everything, run):
     done = run("--sensor", "naip", "--tile", "14SNH", *around(PLAINS), "--resampling", "nearest")
     assert done["failed"] == 0
     cube = cube_of(run.store, "14SNH", "naip")
     slots = cube.open().item_id.values.tolist()
     assert sorted(len(ids.split()) for ids in slots) == [1, 1, 2]
     for item_ids in slots:
-        compare(archive, cube, PLAINS, item_ids, half=400)
+        compare(everything, cube, PLAINS, item_ids, half=400)
 
 
-def test_surveys_with_sheets_of_one_name_are_slots_of_their_own(archive, run, server):
+def test_surveys_with_sheets_of_one_name_are_slots_of_their_own(everything, run, server):
     tile = inmost(HARBOUR)
     done = run(
         "--sensor",
@@ -248,15 +249,15 @@ def test_surveys_with_sheets_of_one_name_are_slots_of_their_own(archive, run, se
     slots = cube.open().item_id.values.tolist()
     assert sorted(len(ids.split()) for ids in slots) == [1, 2]
     for item_ids in slots:
-        compare(archive, cube, HARBOUR, item_ids, half=300)
+        compare(everything, cube, HARBOUR, item_ids, half=300)
 
 
 @pytest.mark.parametrize("options", [(), ("--ocean-zero",)])
 def test_a_sheet_that_is_not_there_over_sea(options, tmp_path, server, scheduler):
     store = tmp_path / "store"
-    command = [PROGRAM, "build", store, "--catalog", server.stac_url, "--tile", "30UVA"]
-    command += ["--sensor", "cop-dem-glo-30", *around(COAST), *options, "--scheduler", scheduler]
-    subprocess.run([*map(str, command)], check=True, timeout=100)
+    where = ["--catalog", server.stac_url, "--tile", "30UVA", *around(COAST)]
+    told = ["--sensor", "cop-dem-glo-30", *options, "--scheduler", scheduler]
+    real.cubestore("build", store, *where, *told)
     heights = cube_of(store, "30UVA", "cop-dem-glo-30").open().elevation.isel(time=0, band=0)
     to_lonlat = pyproj.Transformer.from_crs("EPSG:32630", "EPSG:4326", always_xy=True)
     x, y = to_lonlat.transform(*COAST, direction="INVERSE")

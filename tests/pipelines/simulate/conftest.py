@@ -3,26 +3,33 @@
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
-from cubestore_pipelines.simulate.archive import make_archive, tiny_everything_plan, tiny_plan
+from cubestore_pipelines.simulate.archive import make_archive, tiny_plan
 from cubestore_pipelines.simulate.server import serving
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory):
-    return make_archive(tmp_path_factory.mktemp("archive"), tiny_plan())
+def archive(made_once):
+    return made_once("tiny", lambda folder: make_archive(folder, tiny_plan()))
 
 
-@pytest.fixture(scope="session")
-def everything(tmp_path_factory):
-    """Something of every sensor."""
-    return make_archive(tmp_path_factory.mktemp("everything"), tiny_everything_plan())
+@pytest.fixture
+def copied(tmp_path):
+    """Return a copy of an archive, to be changed."""
+
+    def copied(archive):
+        folder = shutil.copytree(archive.directory, tmp_path / "copy")
+        return replace(archive, directory=folder)
+
+    return copied
 
 
 @pytest.fixture(scope="module")

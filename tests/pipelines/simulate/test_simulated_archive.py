@@ -177,7 +177,8 @@ def test_files_are_cloud_optimised(archive):
             assert len(offsets) <= 4
 
 
-def test_an_archive_is_completed_and_what_is_there_is_kept(archive):
+def test_an_archive_is_completed_and_what_is_there_is_kept(archive, copied):
+    archive = copied(archive)
     files = {path: path.stat().st_mtime_ns for path in archive.blobs.rglob("*.tif")}
     record = archive.directory / "items" / f"{archive.granules[BEFORE].item_id}.json"
     before = record.read_text()

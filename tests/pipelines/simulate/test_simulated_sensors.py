@@ -329,7 +329,8 @@ def _digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_an_archive_of_all_sensors_is_completed(everything):
+def test_an_archive_of_all_sensors_is_completed(everything, copied):
+    everything = copied(everything)
     before = {path: path.stat().st_mtime_ns for path in everything.directory.rglob("*.TIF")}
     record = everything.directory / "items" / f"{OPTICAL[0].item_id}.json"
     text = record.read_text()

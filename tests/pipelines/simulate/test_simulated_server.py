@@ -128,8 +128,9 @@ def test_the_server_stops_while_a_client_keeps_its_connection(archive):
     assert time.monotonic() - start < 3
 
 
-def test_it_runs_as_a_process_of_its_own(archive):
-    command = [sys.executable, "-m", "cubestore_pipelines.simulate", archive.directory, "--tiny"]
+def test_it_runs_as_a_process_of_its_own(archive, copied):
+    folder = copied(archive).directory
+    command = [sys.executable, "-m", "cubestore_pipelines.simulate", folder, "--tiny"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         lines = [process.stdout.readline().strip() for _ in range(8)]
         process.send_signal(signal.SIGINT)
