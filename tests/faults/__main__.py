@@ -5,48 +5,36 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from pkgutil import resolve_name
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy starts no threads: children are forked
 
-from tests.faults import (
-    addresses,
-    builds,
-    crowd,
-    damage,
-    ingest,
-    kills,
-    moments,
-    power,
-    searches,
-    space,
-    table,
-    zombies,
-)
+from tests.faults import table
 from tests.faults.operations import operation
 
 CAMPAIGN = {
-    "kills": (kills.each, {"every": 97}),
-    "recover": (kills.recovery, {"every": 29, "appends": [150]}),
-    "twice": (kills.twice, {"trials": 5}),
-    "moments": (moments.kills, {"count": 12}),
-    "power": (power.losses, {"states": 4, "every": 9}),
-    "damage": (damage.damages, {"trials": 25}),
-    "crowd": (crowd.crowd, {"slots": 5, "writers": 2, "readers": 2}),
-    "zombies": (zombies.zombies, {"trials": 2}),
-    "disks": (space.disks, {"step": 1 << 18, "operations": [operation("append")]}),
+    "kills": ("kills.each", {"every": 97}),
+    "recover": ("kills.recovery", {"every": 29, "appends": [150]}),
+    "twice": ("kills.twice", {"trials": 5}),
+    "moments": ("moments.kills", {"count": 12}),
+    "power": ("power.losses", {"states": 4, "every": 9}),
+    "damage": ("damage.damages", {"trials": 25}),
+    "crowd": ("crowd.crowd", {"slots": 5, "writers": 2, "readers": 2}),
+    "zombies": ("zombies.zombies", {"trials": 2}),
+    "disks": ("space.disks", {"step": 1 << 18, "operations": [operation("append")]}),
     # What follows serves archives from threads, after which nothing may be forked.
-    "ingest": (ingest.faults, {}),
-    "addresses": (addresses.addresses, {}),
-    "searches": (searches.searches, {}),
-    "builds": (builds.kills, {"trials": 3}),
-    "interruptions": (builds.interruptions, {"only": ["reading"]}),
-    "workers": (builds.workers, {}),
-    "beside": (builds.beside, {}),
-    "schedulers": (builds.schedulers, {}),
-    "full": (builds.full, {"rooms": [0, 1 << 18]}),
-    "limited": (builds.limited, {}),
+    "ingest": ("ingest.faults", {}),
+    "addresses": ("addresses.addresses", {}),
+    "searches": ("searches.searches", {}),
+    "builds": ("builds.kills", {"trials": 3}),
+    "interruptions": ("builds.interruptions", {"only": ["reading"]}),
+    "workers": ("builds.workers", {}),
+    "beside": ("builds.beside", {}),
+    "schedulers": ("builds.schedulers", {}),
+    "full": ("builds.full", {"rooms": [0, 1 << 18]}),
+    "limited": ("builds.limited", {}),
 }
-"""Name -> the fault, and how a part of it is tried."""
+"""Name -> the fault, of a module that is loaded when it is tried, and how a part of it is tried."""
 
 COUNTS = {
     "moments": "count",
@@ -71,7 +59,8 @@ def main() -> int:
         for name in asked.only or CAMPAIGN:
             base = Path(directory, name)
             base.mkdir()
-            fault, part = CAMPAIGN[name]
+            place, part = CAMPAIGN[name]
+            fault = resolve_name(f"tests.faults.{place}")
             options = part if asked.quick else {}
             if asked.trials and name in COUNTS:
                 options = {**options, COUNTS[name]: asked.trials}
