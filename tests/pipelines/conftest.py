@@ -29,9 +29,9 @@ def everything(made_once):
     return made_once("everything", lambda folder: make_archive(folder, tiny_everything_plan()))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scheduler():
-    """Two workers that all builds of a module share."""
+    """Two workers that all builds share which need no server."""
     some_port = {"dashboard_address": "127.0.0.1:0"}
     with (
         dask.config.set(cluster.CONFIG),
@@ -52,7 +52,7 @@ def workers(server):
             yield client.scheduler_info()["address"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def new_store(scheduler, tmp_path_factory):
     """Return stores, each in a folder of its own."""
     return lambda: Store(tmp_path_factory.mktemp("store") / "store", scheduler)

@@ -48,12 +48,12 @@ def around(place):
 
 
 @pytest.fixture(scope="module")
-def run(server, scheduler, tmp_path_factory):  # the workers know where the server is
+def run(server, workers, tmp_path_factory):
     """Run a build in this process."""
     store = tmp_path_factory.mktemp("store") / "store"
 
     def run(*options, catalog=server.stac_url, check=0):
-        where = ["--catalog", catalog, "--scheduler", scheduler, "--json"]
+        where = ["--catalog", catalog, "--scheduler", workers, "--json"]
         done = real.cubestore("build", store, *where, *options, check=check)
         return json.loads(done.stdout) if check != 1 else done.stderr
 
@@ -62,14 +62,14 @@ def run(server, scheduler, tmp_path_factory):  # the workers know where the serv
 
 
 @pytest.fixture(scope="module")
-def place(run, server, scheduler):
+def place(run, server, workers):
     """Build all that shows one place, in one command and a process of its own."""
     sensors = ("sentinel-2-l2a", "sentinel-1-rtc", "landsat-c2-l2", "modis-09a1")
     sensors += ("cop-dem-glo-30", "esa-worldcover")
     named = [word for sensor in sensors for word in ("--sensor", sensor)]
     tiles = ["--tile", MGRS, "--tile", SIN, *around(CROSSING)]
     more = ["--layers", *LAYERS, "--view-angles"]
-    where = ["--catalog", server.stac_url, "--scheduler", scheduler]
+    where = ["--catalog", server.stac_url, "--scheduler", workers]
     done = subprocess.run(
         [
             *map(str, [PROGRAM, "build", run.store, *where]),
@@ -253,10 +253,10 @@ def test_surveys_with_sheets_of_one_name_are_slots_of_their_own(everything, run,
 
 
 @pytest.mark.parametrize("options", [(), ("--ocean-zero",)])
-def test_a_sheet_that_is_not_there_over_sea(options, tmp_path, server, scheduler):
+def test_a_sheet_that_is_not_there_over_sea(options, tmp_path, server, workers):
     store = tmp_path / "store"
     where = ["--catalog", server.stac_url, "--tile", "30UVA", *around(COAST)]
-    told = ["--sensor", "cop-dem-glo-30", *options, "--scheduler", scheduler]
+    told = ["--sensor", "cop-dem-glo-30", *options, "--scheduler", workers]
     real.cubestore("build", store, *where, *told)
     heights = cube_of(store, "30UVA", "cop-dem-glo-30").open().elevation.isel(time=0, band=0)
     to_lonlat = pyproj.Transformer.from_crs("EPSG:32630", "EPSG:4326", always_xy=True)

@@ -1,9 +1,6 @@
 """Sentinel-2 Level-1C: thirteen bands of three sizes, no mask, an offset that B10 can disprove."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +9,8 @@ import xarray as xr
 from affine import Affine
 
 from cubestore import SENSORS, tile
+from tests.pipelines.real import cubestore
 
-PROGRAM = Path(sys.executable).with_name("cubestore")
 TILE = tile("31UGQ")
 L1C = SENSORS["sentinel-2-l1c"]
 ASSETS = {
@@ -73,24 +70,21 @@ def item(folder, *, dark):
     }
 
 
-def build(folder, *, dark, status, options=()):
-    path = folder / "item.json"
-    path.write_text(json.dumps(item(folder, dark=dark)))
-    place = ["--tile", TILE.id, "--bbox", "5.5", "49.5", "5.9", "49.7"]
-    wanted = ["--catalog", path, "--sensor", L1C.id, *place, *options]
-    done = subprocess.run(
-        [PROGRAM, "build", folder / "store", *wanted, "--workers", "1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == status, done.stderr
-    return done
+@pytest.fixture
+def build(tmp_path, scheduler):
+    def build(*options, dark, status):
+        path = tmp_path / "item.json"
+        path.write_text(json.dumps(item(tmp_path, dark=dark)))
+        place = ["--tile", TILE.id, "--bbox", "5.5", "49.5", "5.9", "49.7"]
+        wanted = ["--catalog", path, "--sensor", L1C.id, *place, *options]
+        how = ["--scheduler", scheduler]
+        return cubestore("build", tmp_path / "store", *wanted, *how, check=status)
+
+    return build
 
 
-def test_thirteen_bands_lie_on_ten_metres_without_their_offset(tmp_path):
-    build(tmp_path, dark=1000, status=0)
+def test_thirteen_bands_lie_on_ten_metres_without_their_offset(build, tmp_path):
+    build(dark=1000, status=0)
     opened = xr.open_zarr(
         tmp_path / "store/mgrs/31UGQ/sentinel-2-l1c", chunks=None, mask_and_scale=False
     )
@@ -114,6 +108,6 @@ def test_thirteen_bands_lie_on_ten_metres_without_their_offset(tmp_path):
         (("--dn-offset", "0"), 0),  # the user knows that there is none
     ],
 )
-def test_a_dark_cirrus_band_disproves_an_offset(tmp_path, options, status):
-    done = build(tmp_path, dark=5, status=status, options=options)
+def test_a_dark_cirrus_band_disproves_an_offset(build, options, status):
+    done = build(*options, dark=5, status=status)
     assert ("no offset of 1000 is in them" in done.stderr) == (status == 3)
