@@ -7,13 +7,14 @@ is left as it is, so that a demo that was interrupted goes on.
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pyproj
 import shapely
+from distributed import Client
 
 import cubestore
 from cubestore_pipelines import cluster, demo_alike, planfile
@@ -50,6 +51,9 @@ GSD, SIDE = 20, 256
 CLOUD = 0.3
 """The part of a chip that may be cloud, of those that are trained on."""
 
+Start = Callable[[], Client]
+"""Returns the workers of all builds; a demo that is there already needs none."""
+
 __all__ = ["SENSOR", "TILE", "Step", "run"]
 
 
@@ -64,10 +68,9 @@ def run(directory: Path) -> Iterator[Step]:
     with serving(archive, token_lifetime=TOKENS_LIVE) as server, _environment(server.environment):
         found = f"{len(archive.items)} scenes, searched at {server.stac_url}"
         yield Step(f"python -m cubestore_pipelines.simulate {directory / ARCHIVE}", found)
-        with cluster.client(None, None) as client:
-            scheduler = client.scheduler_info()["address"]
-            yield from _builds(directory, _choices(server.stac_url), scheduler)
-            yield from _others(directory, server, scheduler)
+        with cluster.when_needed(None, None) as start:
+            yield from _builds(directory, _choices(server.stac_url), start)
+            yield from _others(directory, server, start)
     yield _aligned(directory)
     yield from _streamed(directory)
     yield from demo_alike.vectors(directory)
@@ -95,7 +98,7 @@ def _around(place: tuple[float, float], half: float) -> shapely.Geometry:
     return shapely.box(*box)
 
 
-def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
+def _others(directory: Path, server: Serving, start: Start) -> Iterator[Step]:
     """Build what every other sensor shows, on both grids: a place in one command, and two more."""
     seen = Choices(
         catalog=server.stac_url,
@@ -120,7 +123,7 @@ def _others(directory: Path, server: Serving, scheduler: str) -> Iterator[Step]:
         profile="linz",
     )
     for chosen in (seen, kansas, wellington):
-        report = build(directory, plan(directory, chosen), scheduler=scheduler)
+        report = build(directory, plan(directory, chosen), start=start)
         yield Step(_command("build", directory, chosen), _result(report))
 
 
@@ -151,7 +154,7 @@ def _aligned(directory: Path) -> Step:
     return Step(code, "; ".join(f"{name} {tuple(size.values())}" for name, size in pixels.items()))
 
 
-def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]:
+def _builds(directory: Path, choices: Choices, start: Start) -> Iterator[Step]:
     first = replace(choices, datetime="2023", select=("least-cloudy-per-quarter",))
     file = directory / ARCHIVE / "plan.json"
     made = plan(directory, first)
@@ -160,12 +163,12 @@ def _builds(directory: Path, choices: Choices, scheduler: str) -> Iterator[Step]
     yield Step(_command("plan", directory, first, f"-o {file}"), f"{facts['slots']} slots chosen")
     yield Step(
         f"cubestore build {directory} --plan {file}",
-        _result(build(directory, planfile.load(file), scheduler=scheduler)),
+        _result(build(directory, planfile.load(file), start=start)),
     )
     reprocessed = tuple(one.item_id for one in demo_plan() if one.baseline == "05.00")
     rest = replace(choices, datetime="2021", skip_items=reprocessed)
     for chosen in (rest, choices, choices):
-        report = build(directory, plan(directory, chosen), scheduler=scheduler)
+        report = build(directory, plan(directory, chosen), start=start)
         yield Step(_command("build", directory, chosen), _result(report))
 
 
