@@ -19,7 +19,10 @@ Array = NDArray[Any]
 TILE = 1024
 """Rows whose signs are counted together, word by word: their counts stay in the cache."""
 
-CHUNK = 64
+TOGETHER = 4
+"""Words that are counted at once."""
+
+CHUNK = 32
 """Rows of a tile that are passed over together, where none leaves hope."""
 
 HALF: Any = np.float32(0.5)
@@ -156,7 +159,7 @@ def by_signs(there: Signs, asked: Question, which: Rows, kept: Kept) -> None:
         kept: float32; added to.
     """
     allowed = which.allowed
-    differ, hopeful = np.empty(TILE, np.uint64), np.empty(TILE, np.int64)
+    differ, hopeful = np.empty(TILE, np.uint32), np.empty(TILE, np.int64)
     near = np.empty(TILE, np.float32)
     for start in range(which.start, which.stop, which.step):
         stop = min(start + TILE, which.stop)
@@ -199,7 +202,7 @@ def _limit(asked: Question, worst: float) -> int:
 @compiled
 def _below(differ: Array, limit: int, hopeful: Array) -> int:
     """List the rows of which fewer signs differ; most are passed over many at once."""
-    chosen, most = 0, np.uint64(limit)
+    chosen, most = 0, np.uint32(limit)
     for start in range(0, len(differ), CHUNK):
         stop = min(start + CHUNK, len(differ))
         least = differ[start]
@@ -239,7 +242,7 @@ def _estimates(
     for n in range(len(hopeful)):
         row, count = start + hopeful[n], differ[hopeful[n]]
         for word in range(rest.shape[1]):
-            count += _ones(rest[row, word] ^ asked.signs[before + word])
+            count += np.uint32(_ones(rest[row, word] ^ asked.signs[before + word]))
         cosine = asked.cosines[count]
         near[n] = _about(radius[row], norm[row], asked.apart, asked.length, cosine)
 
@@ -247,11 +250,20 @@ def _estimates(
 @compiled
 def _count(first: Array, asked: Array, start: int, stop: int, differ: Array) -> None:
     """Count for each row of a tile how many of its first signs differ from the question's."""
-    differ[:] = 0
-    for word in range(len(first)):
+    words, count = len(first), stop - start
+    differ[:count] = 0
+    for word in range(0, words - words % TOGETHER, TOGETHER):  # their sum is written once
+        one, two = first[word, start:stop], first[word + 1, start:stop]
+        three, four = first[word + 2, start:stop], first[word + 3, start:stop]
+        a, b, c, d = asked[word], asked[word + 1], asked[word + 2], asked[word + 3]
+        for k in range(count):
+            upper = _ones(one[k] ^ a) + _ones(two[k] ^ b)
+            lower = _ones(three[k] ^ c) + _ones(four[k] ^ d)
+            differ[k] += np.uint32(upper + lower)
+    for word in range(words - words % TOGETHER, words):
         line, bits = first[word, start:stop], asked[word]
-        for k in range(len(line)):
-            differ[k] += _ones(line[k] ^ bits)
+        for k in range(count):
+            differ[k] += np.uint32(_ones(line[k] ^ bits))
 
 
 @compiled
