@@ -17,6 +17,7 @@ import shapely
 from distributed import Client
 
 import cubestore
+from cubestore_catalog.publish import publish
 from cubestore_pipelines import cluster, demo_alike, planfile
 from cubestore_pipelines.build import Report, build
 from cubestore_pipelines.choices import Choices
@@ -74,6 +75,7 @@ def run(directory: Path) -> Iterator[Step]:
     yield _aligned(directory)
     yield from _streamed(directory)
     yield from demo_alike.vectors(directory)
+    yield _catalogued(directory)
 
 
 @contextmanager
@@ -137,6 +139,13 @@ def _streamed(directory: Path) -> Iterator[Step]:
     chips = sum(len(batch["chipid"]) for batch in batches)
     result = f"{chips} chips of 256 x 256 in {time.perf_counter() - started:.1f} s"
     yield Step(f"cubestore batches {directory} --sensor {SENSOR} --max-cloud {CLOUD}", result)
+
+
+def _catalogued(directory: Path) -> Step:
+    """Describe all of it as STAC."""
+    done = publish(directory)
+    told = f"{done.items} items of {len(done.collections)} collections, STAC and GeoParquet"
+    return Step(f"cubestore catalog {directory}", told)
 
 
 def _aligned(directory: Path) -> Step:

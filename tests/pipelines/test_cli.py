@@ -10,10 +10,11 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pystac
 import pytest
 import xarray as xr
 
-from cubestore import SENSORS, layout, open_store
+from cubestore import SENSORS, layout, open_item, open_store
 from cubestore_pipelines.cli import app
 from cubestore_pipelines.simulate.archive import NEIGHBOUR, TILE, make_archive, shown_plan
 from cubestore_pipelines.simulate.granules import part
@@ -68,6 +69,16 @@ def test_the_demo_ends_with_chips_that_look_alike(demo):
     assert 1 - cosine == pytest.approx(distances[0], abs=1e-4)
 
 
+def test_the_demo_is_catalogued_and_tells_how_to_look_at_it(demo):
+    directory, done = demo
+    assert done.stdout.strip().endswith(f"$ cubestore serve {directory}")
+    catalog = pystac.Catalog.from_file(str(directory / "catalog" / "catalog.json"))
+    items = {item.id: item for item in catalog.get_items(recursive=True)}
+    opened = open_item(items[f"{TILE}-{SENSOR}"])  # without the one that is superseded
+    assert opened.sizes["time"] == 8
+    assert f"{TILE}-sentinel-1-rtc-embedding_rcf" in items
+
+
 def test_the_demo_stores_what_its_archive_has(demo):
     directory, _ = demo
     archive = make_archive(directory / ".archive", shown_plan())
@@ -85,7 +96,8 @@ def test_a_second_demo_changes_nothing(demo):
     directory, _ = demo
     before = committed(directory)
     facts = json.loads(cubestore("demo", directory, "--json").stdout)
-    assert (facts["slots"], facts["superseded"], facts["commit"]) == (9, 1, 9)
+    assert (facts["slots"], facts["superseded"]) == (9, 1)
+    assert facts["commit"] == 10  # nine slots, and the item that describes them
     assert committed(directory) == before
 
 

@@ -30,7 +30,7 @@ Levels = NDArray[Any]
 
 
 def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
-    """Build cubes from a simulated archive, verify them and open one with plain xarray.
+    """Go the whole way on a simulated archive: build, verify, embed, find alike, catalogue.
 
     Example: cubestore demo demo
 
@@ -63,7 +63,8 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
     console.print(f"\nThe clearest slot, in the colours of the eye, also in {picture}:\n")
     console.print(_drawn(colours, console))
     _show_alike(directory, console)
-    console.print(f"\nNext: cubestore info {directory} {recipe.TILE} {recipe.SENSOR}")
+    console.print("\nNext, see it in a browser, or with pystac-client:")
+    console.print(f"$ cubestore serve {directory}")
 
 
 def _show_alike(directory: Path, console: Console) -> None:
