@@ -29,9 +29,12 @@ CONFIG = {
         **ENVIRONMENT,
     },
     "distributed.admin.tick.limit": "60s",
+    "distributed.scheduler.worker-ttl": "60s",
     "distributed.comm.timeouts.connect": "30s",
 }
-"""Processes are spawned, never forked; GDAL learns what it may load before it is loaded."""
+"""Processes are spawned, never forked; GDAL learns what it may load before it is loaded. A worker
+that gives no sign of life is replaced, and what it did is done again: dask would wait ten minutes,
+and a shard takes seconds."""
 
 
 @contextlib.contextmanager
