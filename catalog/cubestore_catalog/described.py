@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import shapely
 from odc.geo.geobox import GeoBox
 
 from cubestore.encoding import Array
@@ -80,15 +81,22 @@ def listed(kind: str, values: Sequence[str]) -> Json:
     return {"type": kind, "values": list(values)}
 
 
-def projection(grid: GeoBox, tile: Tile) -> Json:
-    """Return the fields of the projection extension; what has no code is told as WKT."""
+def projection(grid: GeoBox, tile: Tile, held: shapely.Geometry) -> Json:
+    """Return the fields of the projection extension; what has no code is told as WKT.
+
+    Args:
+        grid: the pixels, where there are data and where not.
+        tile: what they lie in.
+        held: the part that has data, in the tile's CRS.
+    """
     code = tile.crs.epsg
     told: Json = {"proj:code": None if code is None else f"EPSG:{code}"}
     if code is None:
         told["proj:wkt2"] = tile.crs.proj.to_wkt("WKT2_2019")
     return {
         **told,
-        "proj:bbox": [float(n) for n in grid.boundingbox.bbox],
+        "proj:bbox": [float(n) for n in held.bounds],
+        "proj:geometry": shapely.geometry.mapping(held),
         "proj:shape": [int(n) for n in grid.shape],
         "proj:transform": [float(n) for n in grid.affine[:6]],
     }

@@ -1,14 +1,17 @@
 """A cube as a STAC item, which lies in the catalogue and, without its slots, in the cube itself."""
 
+from collections.abc import Iterable
 from typing import Any
+
+import shapely
 
 from cubestore import layout
 from cubestore.encoding import Array
 from cubestore.records import software
 from cubestore.sensors import Sensor
-from cubestore_catalog import described, outline, records
+from cubestore_catalog import coverage, described, outline, records
 from cubestore_catalog.records import Json, declared, link
-from cubestore_catalog.snapshot import Snapshot, moment
+from cubestore_catalog.snapshot import Slot, Snapshot, moment
 
 ASSET = "data"
 
@@ -34,12 +37,14 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
         checksum: of its ``zarr.json``.
     """
     sensor, tile = seen.cube.sensor, seen.cube.tile
+    grid = layout.geobox(sensor, tile)
+    held = covered(seen, seen.seen)
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
         "id": item_id(seen),
         "collection": sensor.id,
-        **outline.placed(tile.footprint),
+        **outline.placed(coverage.on_earth(held, tile, grid)),
         "properties": {
             "title": f"{sensor.title} on tile {tile.id}",
             **span(seen.seen),
@@ -52,7 +57,7 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             "version": str(seen.root.number),
             "processing:software": software_used(),
             "grid:code": tile.grid_code,
-            **described.projection(layout.geobox(sensor, tile), tile),
+            **described.projection(grid, tile, held),
             **_physics(seen),
             **_clouds(seen),
             **cube_of(seen, [a for a in seen.arrays.values() if not _is_vectors(a)]),
@@ -76,6 +81,12 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
     return declared(item)
 
 
+def covered(seen: Snapshot, slots: Iterable[Slot]) -> shapely.Geometry:
+    """Return what the pixels of some slots cover, in the cube's CRS."""
+    shards = (shard for slot in slots for shard in seen.shards.get(slot.number, ()))
+    return coverage.covered(shards, layout.geobox(seen.cube.sensor, seen.cube.tile))
+
+
 def item_id(seen: Snapshot) -> str:
     """Return the id of a cube's item: ``31UDQ-sentinel-2-l2a``."""
     return f"{seen.cube.tile.id}-{seen.cube.sensor.id}"
@@ -90,6 +101,21 @@ def of_cube(seen: Snapshot, checksum: str) -> Json:
         "cubestore:commit": seen.root.number,
         CHECKSUM: checksum,
     }
+
+
+def as_of(item: Json, commit: int, updated: str, checksum: str) -> Json:
+    """Return an item of a cube as of a later commit, which changed none of its slots."""
+    told = {
+        "updated": updated,
+        "version": str(commit),
+        "cubestore:commit": commit,
+        CHECKSUM: checksum,
+    }
+    known = item["properties"]
+    properties = {**known, **{name: value for name, value in told.items() if name in known}}
+    metadata = {**item["assets"]["metadata"], **records.checksum_told(checksum)}
+    assets = {**item["assets"], "metadata": metadata}
+    return {**item, "properties": properties, "assets": assets}
 
 
 def software_used() -> Json:

@@ -6,6 +6,9 @@ import shapely
 
 Json = dict[str, Any]
 
+WIDEST = 181
+"""Degrees of longitude, one of them for rounding: no tile is wider than half the globe."""
+
 DIGITS = 7
 """Of a degree: a centimetre."""
 
@@ -14,13 +17,14 @@ def placed(shape: shapely.Geometry) -> Json:
     """Return the geometry and the bbox of an item.
 
     Args:
-        shape: in longitude and latitude, in two parts where it crosses the antimeridian; then west
-            is greater than east in the bbox: RFC 7946, section 5.2.
+        shape: in longitude and latitude, cut where it crosses the antimeridian. Parts that are more
+            than half the globe from one another lie on either side of it; then west is greater
+            than east in the bbox: RFC 7946, section 5.2.
     """
     bounds = shapely.bounds(shapely.get_parts(shape))
     west, south, east, north = bounds[:, 0], bounds[:, 1].min(), bounds[:, 2], bounds[:, 3].max()
-    crosses = west.min() == -180 and east.max() == 180 and len(bounds) > 1  # noqa: PLR2004
-    ends = (west.max(), east.min()) if crosses else (west.min(), east.max())
+    crosses = len(bounds) > 1 and east.max() - west.min() > WIDEST
+    ends = (west[west >= 0].min(), east[west < 0].max()) if crosses else (west.min(), east.max())
     bbox = [round(float(n), DIGITS) for n in (ends[0], south, ends[1], north)]
     return {"geometry": _rounded(shapely.geometry.mapping(shape)), "bbox": bbox}
 

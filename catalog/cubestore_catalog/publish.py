@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 WAIT = 60.0
 """Seconds to wait for another who writes the catalogue."""
+
+AT_ONCE = 8
+"""Cubes that are described at once."""
 
 Groups = Mapping[str, list[Json]]
 """Where a cube or a patch set lies in the store -> its items."""
@@ -99,20 +103,32 @@ def _known(folder: Path) -> Groups:
 def _described(
     store: Store, before: Groups, failed: dict[str, str], *, attributes: bool
 ) -> Iterator[tuple[str, list[Json]]]:
-    """Yield the items of each cube and set; what fails is noted, and keeps those that it had."""
-    for one in _groups(store):
+    """Yield the items of each cube and set; what fails is noted, and keeps those that it had.
+
+    Several at once: a commit waits for the disk for most of its time.
+    """
+
+    def described(one: Cube | PatchSet) -> tuple[str, list[Json]]:
         path = one.path.removeprefix(f"{store.path}/")
         old = before.get(path, [])
         try:
-            if _is_current(old, snapshot.checksum(one.path)):
-                yield path, old
-            elif isinstance(one, Cube):
-                yield path, _of_cube(one, attributes=attributes)
-            else:
-                yield path, [sets.set_item(one, one.root(), snapshot.checksum(one.path))]
+            return path, _made(one, old, attributes=attributes)
         except CubestoreError as error:
             failed[path] = str(error)
-            yield path, old
+            return path, old
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(described, _groups(store))
+
+
+def _made(one: Cube | PatchSet, old: list[Json], *, attributes: bool) -> list[Json]:
+    """Return the items of a cube or a set; those that it had where they are still true."""
+    checksum = snapshot.checksum(one.path)
+    if _is_current(old, checksum):
+        return old
+    if isinstance(one, Cube):
+        return _of_cube(one, attributes=attributes)
+    return [sets.set_item(one, one.root(), checksum)]
 
 
 def _groups(store: Store) -> Iterator[Cube | PatchSet]:
@@ -137,25 +153,35 @@ def _of_cube(cube: Cube, *, attributes: bool) -> list[Json]:
     if not seen.seen:
         return []
     made = _items(seen, snapshot.checksum_of(data))
-    if attributes and stac.item_in(root.attributes) != items.within(made[0]) and _keep(cube):
-        return _of_cube(cube, attributes=False)
+    if attributes and stac.item_in(root.attributes) != items.within(made[0]):
+        return _kept(cube, root, made)
     return made
 
 
-def _keep(cube: Cube) -> bool:
-    """Put a cube's item into its attributes; return whether the cube was free for that.
+def _kept(cube: Cube, seen: Root, made: list[Json]) -> list[Json]:
+    """Put a cube's item into its attributes, unless somebody writes to the cube or just has.
 
     The item names the commit that holds it, so that it stays true as long as that is the newest.
+
+    Args:
+        cube: whose item.
+        seen: the state that the items are of.
+        made: its item, and those of its embeddings.
+
+    Returns:
+        The items as of the newest commit that is known of.
     """
+    inside = items.within(items.as_of(made[0], seen.number + 1, "", ""))
     try:
         with cube.write(wait=0) as writer:
-            root = writer.root
-            after = Root(root.arrays, root.attributes, root.number + 1, root.digest)
-            seen = snapshot.snapshot(cube, root).at(after)
-            writer.describe_item(items.within(_items(seen, "")[0]))
+            if writer.root.digest != seen.digest:
+                return made
+            root = writer.describe_item(inside)
     except LockedError:
-        return False
-    return True
+        return made
+    updated = cube.control.record(root.number, root.digest).created
+    checksum = snapshot.checksum_of(root.to_bytes())
+    return [items.as_of(item, root.number, updated, checksum) for item in made]
 
 
 def _items(seen: snapshot.Snapshot, checksum: str) -> list[Json]:
@@ -182,7 +208,7 @@ def _write(folder: Path, before: Groups, now: Groups, failed: Mapping[str, str])
         written=len(changed),
         removed=len(gone),
         collections=tuple(sorted({home for home, _ in new})),
-        failed=dict(failed),
+        failed=dict(sorted(failed.items())),
     )
 
 

@@ -94,13 +94,18 @@ def group_assets(path: str, key: str, size: int, checksum: str, **told: Any) -> 
             "type": JSON,
             "title": "The group's metadata: its bytes name the committed state",
             "roles": ["metadata"],
-            "file:checksum": f"{SHA256}{checksum}",
+            **checksum_told(checksum),
         },
     }
 
 
 SHA256 = "1220"
 """What a multihash of SHA-256 begins with: its code, and how many bytes follow."""
+
+
+def checksum_told(digest: str) -> Json:
+    """Return the SHA-256 of an asset's bytes as the file extension has it."""
+    return {"file:checksum": f"{SHA256}{digest}"}
 
 
 def license_of(terms: str) -> str:

@@ -1,17 +1,18 @@
 """A cube or a patch set as the catalogue sees it: one committed state, read once.
 
-Of a cube only the coordinates on time are read that items tell of: opening all of it would take
-ten times as long, and there may be thousands of cubes.
+Of a cube only the coordinates on time are read that items tell of, and the commit records: opening
+all of it would take ten times as long, and there may be thousands of cubes.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cubestore.committed import Shard, committed
 from cubestore.cube import Cube
 from cubestore.encoding import Array
 from cubestore.records import METADATA, Root, digest
@@ -73,6 +74,9 @@ class Snapshot:
     arrays: Mapping[str, Array]
     bands: tuple[str, ...]
     slots: tuple[Slot, ...]
+    shards: Mapping[int, Sequence[Shard]]
+    """Slot -> the shards of its pixels that are stored."""
+
     created: int
     """When its first slot was written, microseconds since 1970."""
 
@@ -92,10 +96,6 @@ class Snapshot:
         """Where it lies in the store."""
         return path_of(self.cube)
 
-    def at(self, root: Root) -> "Snapshot":
-        """Return the same slots as of another commit, which changes none of them."""
-        return replace(self, root=root)
-
 
 def path_of(cube: Cube) -> str:
     """Return where a cube lies in its store: ``mgrs/31UDQ/sentinel-2-l2a``."""
@@ -108,6 +108,8 @@ def snapshot(cube: Cube, root: Root) -> Snapshot:
     Raises:
         DamagedError: a coordinate or a commit record is not the one that was committed.
     """
+    pixels = cube.sensor.pixels.name
+    stored = committed(cube, root).shards.items()
     arrays = {name: Array.from_document(name, told) for name, told in root.arrays.items()}
     record = cube.control.record(root.number, root.digest)
     columns = {name: _values(cube, arrays[name]) for name in TOLD if name in arrays}
@@ -117,6 +119,7 @@ def snapshot(cube: Cube, root: Root) -> Snapshot:
         arrays=arrays,
         bands=tuple(map(str, _values(cube, arrays["band"]).tolist())),
         slots=tuple(_slots(columns)),
+        shards={slot: named[pixels] for slot, named in stored if pixels in named},
         created=int(columns["created"].min(initial=np.iinfo("int64").max)),
         updated=record.created,
         size=record.total_bytes,

@@ -8,8 +8,8 @@ from cubestore import layout
 from cubestore.embeddings.definition import Embedding, described
 from cubestore.embeddings.stored import commits_of
 from cubestore.visible import COMPUTED
+from cubestore_catalog import coverage, items, outline, records
 from cubestore_catalog import described as words
-from cubestore_catalog import items, outline, records
 from cubestore_catalog.records import Json, declared, link
 from cubestore_catalog.snapshot import Slot, Snapshot, moment
 
@@ -60,12 +60,13 @@ def vectors_item(
     sensor, tile = seen.cube.sensor, seen.cube.tile
     arrays = [seen.arrays[name] for name in embedding.variables]
     model = slug(embedding.model)
+    held = items.covered(seen, slots)
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
         "id": f"{items.item_id(seen)}-{embedding.variable}",
         "collection": collection_of(embedding.model),
-        **outline.placed(tile.footprint),
+        **outline.placed(coverage.on_earth(held, tile, layout.geobox(sensor, tile))),
         "properties": {
             "title": f"{embedding.model} on {sensor.title}, tile {tile.id}",
             **items.span(list(slots)),
@@ -74,7 +75,7 @@ def vectors_item(
             "emb:preprocessing": {"format": "text", "expression": embedding.preprocessing},
             **_quantization(embedding),
             "grid:code": tile.grid_code,
-            **words.projection(_chips(seen, embedding), tile),
+            **words.projection(_chips(seen, embedding), tile, held),
             **items.cube_of(seen, arrays),
             **items.of_cube(seen, checksum),
             "cubestore:variable": embedding.variable,
@@ -172,7 +173,7 @@ def _model(made: list[Json]) -> Json:
                 "roles": ["mlm:model"],
                 "bands": [{"name": band} for band in bands],
                 "mlm:artifact_type": "weights",
-                **({"file:checksum": records.SHA256 + sha} if (sha := facts["weights"]) else {}),
+                **(records.checksum_told(sha) if (sha := facts["weights"]) else {}),
             }
         },
         "links": records.item_links(),
