@@ -120,7 +120,7 @@ class _Service:
         address = address_of(request)
         document = documents.landing(address, self.title, self.description, self.collections)
         if self.page:
-            document["links"].append(documents.page_link(address, self.page))
+            document["links"] += documents.page_links(address, self.page)
         return answer(document)
 
     async def openapi(self, request: Request) -> Response:

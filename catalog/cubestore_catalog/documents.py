@@ -80,9 +80,10 @@ def landing(address: Address, title: str, description: str, children: Mapping[st
     }
 
 
-def page_link(address: Address, path: str) -> Link:
-    """Return a link to a page for people, at a path below the landing page."""
-    return {"rel": "alternate", "type": "text/html", "href": f"{address.base}/{path}"}
+def page_links(address: Address, path: str) -> list[Link]:
+    """Return links to a page for people, at a path below the landing page."""
+    rels = ("alternate", "service-doc")
+    return [{"rel": rel, "type": "text/html", "href": f"{address.base}/{path}"} for rel in rels]
 
 
 def queryables(address: str, kinds: Mapping[str, frozenset[type]]) -> dict[str, Any]:

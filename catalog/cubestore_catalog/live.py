@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cubestore import Store
+from cubestore.errors import CubestoreError
 from cubestore_catalog.index import Item
 from cubestore_catalog.watch import State, state_of
 
@@ -21,6 +22,10 @@ Load = Callable[[Store], tuple[Iterable[Item], Iterable[Mapping[str, Any]]]]
 """A store's items and collections."""
 
 
+Tell = Callable[[str], None]
+"""What is called with what is being done."""
+
+
 class Live:
     """The API of a store's catalogue as it is now.
 
@@ -28,15 +33,31 @@ class Live:
         store: on this machine's disk.
         load: its items and collections.
         build: an application that serves them.
+        seconds: between two looks.
+        first: what is served until `load`, which may take minutes, has been through; None: nothing
+            is until then.
+        tell: called with what is being done, for people.
     """
 
     def __init__(
-        self, store: Store, load: Load, build: Callable[..., ASGIApp], seconds: float
+        self,
+        store: Store,
+        load: Load,
+        build: Callable[..., ASGIApp],
+        seconds: float,
+        *,
+        first: Load | None = None,
+        tell: Tell = log.info,
     ) -> None:
         self._store, self._load, self._build, self._seconds = store, load, build, seconds
+        self._tell = tell
         self._state: State | None = None
+        self._trouble = ""
         self._app: ASGIApp
-        self.refresh()
+        if first is None:
+            self.refresh()
+        else:
+            self._app = build(*first(store))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request from the newest catalogue."""
@@ -47,15 +68,27 @@ class Live:
         state = state_of(self._store)
         if state == self._state:
             return False
-        self._app = self._build(*self._load(self._store))
-        self._state = state
+        self._tell("The catalogue is being brought up to date; that of before is served meanwhile")
+        items, collections = self._load(self._store)
+        kept = [*items]
+        self._app = self._build(kept, collections)
+        self._state, self._trouble = state, ""
+        self._tell(f"The catalogue is up to date: {len(kept):,} items")
         return True
 
     async def watch(self) -> None:
-        """Refresh now and then, until cancelled."""
+        """Refresh at once and then now and then, until cancelled."""
         while True:
-            await asyncio.sleep(self._seconds)
             try:
                 await run_in_threadpool(self.refresh)
+            except CubestoreError as error:
+                self._complain(str(error))
             except Exception:  # whatever it is, the catalogue before stays
                 log.exception("The catalogue could not be read again")
+            await asyncio.sleep(self._seconds)
+
+    def _complain(self, trouble: str) -> None:
+        """Say what is wrong, once and not at every look."""
+        if trouble != self._trouble:
+            log.warning("The catalogue could not be read again: %s", trouble)
+        self._trouble = trouble

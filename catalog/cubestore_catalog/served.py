@@ -9,6 +9,7 @@ from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
 from cubestore_catalog import parquet
 from cubestore_catalog.documents import Address, Link
+from cubestore_catalog.errors import ItemError
 from cubestore_catalog.items import PATH
 from cubestore_catalog.publish import publish
 from cubestore_catalog.records import CATALOG
@@ -37,6 +38,15 @@ def contents(store: Store) -> tuple[list[Record], list[Record]]:
     except (NotWritableError, LockedError) as error:
         log.warning("The catalogue is served as it is: %s", error)
     items, collections = parquet.load(store.path)
+    return [*items], [*collections]
+
+
+def standing(store: Store) -> tuple[list[Record], list[Record]]:
+    """Return a store's items and collections as they were last published; none where it was not."""
+    try:
+        items, collections = parquet.load(store.path)
+    except ItemError:
+        return [], []
     return [*items], [*collections]
 
 

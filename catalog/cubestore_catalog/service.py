@@ -9,6 +9,7 @@ what goes wrong is answered with a code and a reason (`answers`).
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,12 +34,14 @@ from cubestore_catalog.gate import Gate
 from cubestore_catalog.headers import BROWSE, SafeHeaders
 from cubestore_catalog.index import Index, Item
 from cubestore_catalog.limits import Workers
-from cubestore_catalog.live import Live, Load
+from cubestore_catalog.live import Live, Load, Tell
 from cubestore_catalog.looks import Look
 from cubestore_catalog.opened import OpenedCube, OpenedCubes
 from cubestore_catalog.quicklook import Picture, Pictures
 from cubestore_catalog.series import series
 from cubestore_catalog.zarr_files import ZarrFiles
+
+log = logging.getLogger(__name__)
 
 SECONDS = 20.0
 """What a request has."""
@@ -60,16 +63,21 @@ def service(
     store: str | os.PathLike[str],
     *,
     load: Load = served.contents,
+    first: Load | None = None,
     seconds: float = SECONDS,
     refresh: float = REFRESH,
+    tell: Tell = log.info,
 ) -> Starlette:
     """Return an application that serves a store.
 
     Args:
         store: path of the store.
         load: its items and collections.
+        first: what is served until these are known, which may take a minute at the first start;
+            None: nothing is until then.
         seconds: what a request has.
         refresh: seconds between two looks for new commits.
+        tell: called with what is being done, for people.
 
     Raises:
         NotAStoreError: there is none.
@@ -93,7 +101,7 @@ def service(
             adapt=served.at,
         )
 
-    catalogue = Live(opened, load, build, refresh)
+    catalogue = Live(opened, load, build, refresh, first=first, tell=tell)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

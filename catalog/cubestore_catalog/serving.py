@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import uvicorn
 
+from cubestore_catalog import served
 from cubestore_catalog.errors import PortError
+from cubestore_catalog.live import Tell
 from cubestore_catalog.service import SECONDS, service
 
 HOST, PORT = "127.0.0.1", 8000
@@ -33,8 +35,12 @@ def serve(
     port: int = PORT,
     seconds: float = SECONDS,
     ready: Callable[[str], None] = lambda _: None,
+    tell: Tell = lambda _: None,
 ) -> None:
     """Serve a store until the process is interrupted: see `cubestore_catalog.service`.
+
+    It listens at once, with the catalogue that the store has; what was committed since is brought
+    into it meanwhile.
 
     Args:
         store: path of the store.
@@ -42,12 +48,13 @@ def serve(
         port: 0 takes one that is free.
         seconds: what a request has.
         ready: called with the service's address when it listens.
+        tell: called with what is being done, for people.
 
     Raises:
         NotAStoreError: there is none.
         PortError: the address cannot be listened at.
     """
-    application = service(store, seconds=seconds)
+    application = service(store, first=served.standing, seconds=seconds, tell=tell)
     with listening(host, port) as listener:
         config = uvicorn.Config(
             application,

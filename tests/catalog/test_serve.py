@@ -18,8 +18,11 @@ from starlette.routing import Mount
 
 import cubestore
 from cubestore_catalog import OverloadError, browse, limits, service
+from cubestore_catalog.errors import ItemError
 from cubestore_catalog.limits import Workers
 from cubestore_catalog.live import Live
+from cubestore_catalog.served import standing
+from tests.catalog.conftest import contents
 
 CUBE = "mgrs/31UDQ/landsat-c2-l2"
 SIMILAR = "/search/similar"
@@ -146,6 +149,57 @@ def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
             assert link["href"].startswith(base), link
             assert asked(app, link["href"]).status_code == 200, link
     assert cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number == commit
+
+
+def test_it_listens_before_the_catalogue_is_written(tmp_path, served_store):
+    path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
+    told, go_on, done = [], threading.Event(), threading.Event()
+
+    def tell(what):
+        told.append(what)
+        if len(told) == 2:
+            done.set()
+
+    def slow(store):
+        go_on.wait(10)
+        return contents(store)
+
+    async def ask():
+        app = service(path, load=slow, first=standing, refresh=0.01, tell=tell)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="https://x.example") as session,
+        ):
+            found = [(await session.get("/search")).json()["numberMatched"]]
+            assert (await session.get(f"/zarr/{CUBE}/zarr.json")).status_code == 200
+            go_on.set()
+            await asyncio.to_thread(done.wait, 10)
+            return [*found, (await session.get("/search")).json()["numberMatched"]]
+
+    assert asyncio.run(ask()) == [0, 1]
+    assert "brought up to date" in told[0]
+    assert told[1] == "The catalogue is up to date: 1 items"
+
+
+def test_what_hinders_the_catalogue_is_said_once(tmp_path, served_store, caplog):
+    path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
+    looks, done = [], threading.Event()
+
+    def broken(_):
+        looks.append(1)
+        if len(looks) == 3:
+            done.set()
+        raise ItemError("No catalogue")
+
+    async def watched():
+        live = Live(cubestore.Store(path), broken, lambda *_: Starlette(), 0, first=standing)
+        watching = asyncio.create_task(live.watch())
+        await asyncio.to_thread(done.wait, 10)
+        watching.cancel()
+
+    asyncio.run(watched())
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 # Points.

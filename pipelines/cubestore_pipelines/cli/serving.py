@@ -16,7 +16,8 @@ def serve(
 ) -> None:
     """Serve a store: STAC API, page to browse it, Zarr by byte range, pictures, series, neighbours.
 
-    It only reads, notices what is committed meanwhile, and ends when it is interrupted.
+    It listens at once with the catalogue that the store has, brings that up to date meanwhile, then
+    and after each commit, and ends when it is interrupted. Cubes are only read.
 
     Example: cubestore serve STORE --port 8000
 
@@ -35,4 +36,7 @@ def serve(
         print(f"Serving {store} at {url}. Ctrl-C ends it.", file=sys.stderr)  # noqa: T201 - a message
         sys.stdout.flush()
 
-    serving.serve(store, host=host, port=port, seconds=seconds, ready=ready)
+    def tell(what: str) -> None:
+        print(f"{what}.", file=sys.stderr)  # noqa: T201 - a message
+
+    serving.serve(store, host=host, port=port, seconds=seconds, ready=ready, tell=tell)
