@@ -54,9 +54,9 @@ class Index:
     """
 
     def __init__(self, items: Iterable[Item]) -> None:
-        keyed = sorted(((_key(item), item) for item in items), key=_first)
-        self._keys = [key for key, _ in keyed]
-        self._items = [item for _, item in keyed]
+        keyed = sorted(((*_key(item), item) for item in items), key=_first)
+        self._keys = [key for key, _, _ in keyed]
+        self._items = [item for _, _, item in keyed]
         self._rows = {(key[2], key[1]): row for row, key in enumerate(self._keys)}
         if len(self._rows) < len(self._items):
             raise ItemError(_twice(self._keys), expected="one item of an id in a collection")
@@ -64,9 +64,9 @@ class Index:
         self._collection = np.array(
             [self.collections.index(key[2]) for key in self._keys], np.int64
         )
-        spans = np.array([_span(item) for item in self._items], np.int64).reshape(-1, 2)
-        self._start, self._end = np.ascontiguousarray(spans.T)
-        self._tree = shapely.STRtree([_shape(item) for item in self._items])
+        self._start = -np.array([key[0] for key in self._keys], np.int64)
+        self._end = np.array([end for _, end, _ in keyed], np.int64)
+        self._tree = shapely.STRtree(_shapes(self._items))
         self._bounds = shapely.bounds(self._tree.geometries)
         self._kinds = self._observe()
         self._columns: dict[str, Column] = {}
@@ -202,28 +202,27 @@ class Index:
         return {c: {k: frozenset(v) for k, v in names.items()} for c, names in seen.items()}
 
 
-def _key(item: Item) -> paging.Key:
-    """Return what items are ordered by: newest first, then id, then collection."""
+def _key(item: Item) -> tuple[paging.Key, int]:
+    """Return what items are ordered by, newest first, then id, then collection; and their end."""
     for name in ("id", "collection"):
         if not isinstance(item.get(name), str):
             raise ItemError(f"The item {item.get('id')!r} has no {name}", expected="a text")
-    return -_span(item)[0], item["id"], item["collection"]
+    start, end = _span(item)
+    return (-start, item["id"], item["collection"]), end
 
 
-def _first(pair: tuple[paging.Key, Item]) -> paging.Key:
-    return pair[0]
+def _first(keyed: tuple[paging.Key, int, Item]) -> paging.Key:
+    return keyed[0]
 
 
 def _span(item: Item) -> tuple[int, int]:
     """Return the first and last microsecond of an item."""
     properties = item["properties"]
-    names = (
-        ("start_datetime", "end_datetime")
-        if properties.get("datetime") is None
-        else ("datetime",) * 2
-    )
     try:
-        start, end = (times.instant(properties[name]) for name in names)
+        if properties.get("datetime") is not None:
+            start = end = times.instant(properties["datetime"])
+        else:
+            start, end = (times.instant(properties[f"{part}_datetime"]) for part in _ENDS)
     except (KeyError, TypeError, RequestError) as error:
         raise ItemError(
             f"The item {item['id']} has no time: {error}",
@@ -232,12 +231,29 @@ def _span(item: Item) -> tuple[int, int]:
     return start, end
 
 
+_ENDS = ("start", "end")
+
+
+def _shapes(items: Sequence[Item]) -> NDArray[Any]:
+    """Return the footprints of items: all in one call, and one by one where that fails."""
+    try:
+        shapes: NDArray[Any] = shapely.from_geojson(
+            np.array([_geojson(item) for item in items], object)
+        )
+    except (shapely.GEOSException, TypeError):
+        return np.array([_shape(item) for item in items], object)
+    return shapes
+
+
+def _geojson(item: Item) -> bytes | None:
+    geometry = item.get("geometry")
+    return None if geometry is None else orjson.dumps(geometry)
+
+
 def _shape(item: Item) -> shapely.Geometry | None:
     """Return an item's footprint; an item may have none, and then lies nowhere."""
-    if item.get("geometry") is None:
-        return None
     try:
-        return shapely.from_geojson(orjson.dumps(item["geometry"]))
+        return shapely.from_geojson(_geojson(item))
     except (shapely.GEOSException, TypeError) as error:
         raise ItemError(f"The geometry of {item['id']} cannot be read: {error}") from error
 
