@@ -2,7 +2,8 @@
 
 A slot is copied shard by shard into a sparse file, of which GDAL's own driver then makes the COG
 with its overviews: whatever the size of the tile, a shard is in memory. Only the shards that hold
-something are in the file, so that an area of interest costs what it covers.
+something are in the file, so that an area of interest costs what it covers; and what lies apart is
+a file of its own, for GDAL goes through all that is between, 12 gigapixels on a tile of NAIP.
 """
 
 import os
@@ -69,15 +70,18 @@ def export_cogs(
     bands: Sequence[str] | None = None,
     compression: Compression = "deflate",
 ) -> list[Cog]:
-    """Write the slots of a cube as COGs, a file each, all bands in it.
+    """Write the slots of a cube as COGs, all bands in a file, and a file for each part of a slot.
+
+    Parts are what shards make up that touch one another: most slots are one.
 
     Numbers are those that are stored; scale, offset, nodata and the names of the bands stand in the
     file. Superseded slots are left out, and slots without a pixel.
 
     Args:
         store: path of the store.
-        directory: where to write ``TILE_SENSOR_TIME_SLOT.tif``; made where it is not there. A file
-            that is there is replaced, in one step.
+        directory: where to write ``TILE_SENSOR_TIME_SLOT.tif``, or of a slot in parts
+            ``TILE_SENSOR_TIME_SLOT_ROW-COLUMN.tif``, with the place of a part's first shard; made
+            where it is not there. A file that is there is replaced, in one step.
         tile: whose cube.
         sensor: whose cube.
         time: A/B in UTC, each a year, month, day, moment or .. for open; "" for all.
@@ -102,9 +106,9 @@ def export_cogs(
     with disk.writable(target), rasterio.Env(GDAL_CACHEMAX=int(ENVIRONMENT["GDAL_CACHEMAX"])):
         disk.make_directory(target)
         return [
-            _export(cube, pixels[slot], held, target, compression)
+            _export(cube, pixels[slot], part, target, mark, compression)
             for slot in _slots(pixels, span)
-            if (held := shards.get(slot, {}).get(str(pixels.name)))
+            for mark, part in _parts(shards.get(slot, {}).get(str(pixels.name), ()))
         ]
 
 
@@ -135,16 +139,41 @@ def _slots(pixels: xr.DataArray, span: tuple[int | None, int | None]) -> list[in
     return [slot for slot in np.argsort(times, kind="stable").tolist() if wanted[slot]]
 
 
+def _parts(shards: Sequence[Shard]) -> list[tuple[str, list[Shard]]]:
+    """Return the shards that touch one another, with the end of the name of their file."""
+    left, parts = set(shards), []
+    while left:
+        first = min(left)
+        parts.append((first, sorted(_touching(first, left))))
+    return [(f"_{y}-{x}" if len(parts) > 1 else "", part) for (y, x), part in parts]
+
+
+def _touching(first: Shard, left: set[Shard]) -> list[Shard]:
+    """Return a shard and all that touch it or one another, and take them out of ``left``."""
+    found = [first]
+    left.remove(first)
+    for y, x in found:  # it grows meanwhile
+        near = {(y + down, x + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & left
+        left -= near
+        found += near
+    return found
+
+
 def _export(
-    cube: Cube, pixels: xr.DataArray, shards: Sequence[Shard], target: Path, how: Compression
+    cube: Cube,
+    pixels: xr.DataArray,
+    shards: Sequence[Shard],
+    target: Path,
+    mark: str,
+    how: Compression,
 ) -> Cog:
-    """Write one slot, of ``(band, y, x)``."""
+    """Write a part of one slot, of ``(band, y, x)``."""
     box = layout.geobox(cube.sensor, cube.tile)
     window = _around(shards, box)
     moment = np.datetime_as_string(pixels.time.values, unit="s")
     stamp = moment.replace("-", "").replace(":", "")
     slot = int(pixels.slot)
-    path = target / f"{cube.tile.id}_{cube.sensor.id}_{stamp}_{slot}.tif"
+    path = target / f"{cube.tile.id}_{cube.sensor.id}_{stamp}_{slot}{mark}.tif"
     aside, made = (path.with_name(f".{uuid.uuid4().hex}.{path.name}") for _ in range(2))
     try:
         _copy(cube, pixels, shards, window, box[window], aside)

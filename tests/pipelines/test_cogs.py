@@ -82,6 +82,33 @@ def test_pixels_and_places_are_the_cubes(store, cogs):
         assert bounds.top == pytest.approx(float(part.y[0]) + pixel / 2)
 
 
+def test_parts_that_lie_far_apart_are_files_of_their_own(tmp_path):
+    """Between these two are 12 gigapixels of nothing, which no program should go through."""
+    made = cubestore.create_store(tmp_path / "store")
+    cube = made.create_cube("16RFU", "naip")
+    edge = 109_800 - 53 * 2048
+    slot = cubestore.Slot(time="2023-05-01", item_id="a", shards=((0, 0), (53, 53)))
+    values = np.random.default_rng(0).integers(1, 255, (4, edge, edge)).astype("u1")
+    start = np.pad(values, ((0, 0), (0, 2048 - edge), (0, 2048 - edge)))
+    with cube.write() as writer:
+        name = cube.sensor.pixels.name
+        places = {(0, 0): start, (53, 53): values}
+        staged = [
+            writer.staging.write(name, (0, 0, *at), block[None]) for at, block in places.items()
+        ]
+        writer.append([slot], staged)
+    asked = {"tile": "16RFU", "sensor": "naip"}
+    first, last = export_cogs(made.path, tmp_path / "files", **asked)
+    assert (first.width, last.width) == (2048, edge)
+    assert last.path.endswith("_0_53-53.tif")
+    with rasterio.open(last.path) as file:
+        np.testing.assert_array_equal(file.read(), values)
+        left, _, _, top = cube.tile.bounds
+        assert (file.bounds.left, file.bounds.top) == (left + 53 * 2048, top - 53 * 2048)
+    with rasterio.open(first.path) as file:
+        np.testing.assert_array_equal(file.read(), start)
+
+
 def test_the_command_takes_bands_and_times(store, tmp_path, capsys):
     asked = ["--tile", "h18v04", "--sensor", "modis-09a1", "--time", "2024-01-05/..", "--json"]
     bands = ["--bands", "sur_refl_b02", "--bands", "sur_refl_b01", "--compression", "zstd"]
