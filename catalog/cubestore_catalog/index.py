@@ -30,6 +30,10 @@ TOP_LEVEL = ("id", "collection")
 """What of an item is compared and sorted like a property, but is none."""
 
 
+MOST_BYTES = 16_000_000
+"""Of the items on a page: those of cubes with thousands of slots have a megabyte each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A part of what a search finds."""
@@ -106,9 +110,19 @@ class Index:
         left = rows if search.token is None else rows[self._after(rows, places, search)]
         order = np.lexsort([left, *(place[left] for place in reversed(places))])
         page = left[order[: search.limit]] if places else left[: search.limit]
+        page = page[: self._fitting(page)]
         more = len(left) > len(page)
         token = self._token(int(page[-1]), search.sortby) if more else None
         return Page(tuple(self._items[row] for row in page.tolist()), len(rows), token)
+
+    def _fitting(self, page: Rows) -> int:
+        """Return how many items of a page can be sent at once, at least one."""
+        size = 0
+        for count, row in enumerate(page.tolist()):
+            size += len(orjson.dumps(self._items[row]))
+            if count and size > MOST_BYTES:
+                return count
+        return len(page)
 
     def _matching(self, search: Search) -> Rows:
         """Return the rows of all items that are searched for, in order."""

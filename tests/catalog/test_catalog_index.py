@@ -83,6 +83,13 @@ def test_the_pages_of_any_length_make_the_whole(index, limit, sortby):
     assert whole.matched == len(whole.items) == len(index)
 
 
+def test_a_page_of_large_items_ends_early_and_goes_on(items):
+    large = [{**item, "assets": {"data": {"href": "a" * 5_000_000}}} for item in items[:8]]
+    some = pages(Index(large), Search(limit=100))
+    assert [len(page) for page in some] == [3, 3, 2]
+    assert [one for page in some for one in page] == ids(Index(items[:8]).search(Search()))
+
+
 def test_items_that_go_between_two_pages_shift_nothing(items):
     for sortby in ((), (Sort("eo:cloud_cover"),), (Sort("platform", descending=True),)):
         search = Search(limit=20, sortby=sortby)
