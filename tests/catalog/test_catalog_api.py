@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import subprocess
+import sys
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -385,3 +387,28 @@ def test_what_real_clients_asked_is_answered(http, shared_data):
         assert "features" in answer.json()
         assert answer.status_code == 200, (request, answer.text)
     assert count > 20
+
+
+def test_the_clients_own_program_searches_and_saves(address, tmp_path):
+    def client(*arguments):
+        command = [sys.executable, "-m", "pystac_client.cli", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout
+
+    asked = [
+        "search",
+        address,
+        "-c",
+        "radar",
+        "--query",
+        '{"eo:cloud_cover": {"lt": 50}}',
+        "--limit",
+        "7",
+    ]
+    saved = tmp_path / "item_collection.json"
+    client(*asked, "--save", str(saved))
+    found = orjson.loads(saved.read_bytes())["features"]
+    assert client(*asked, "--matched") == f"{len(found)} items matched\n"
+    assert len(found) > 7  # over several pages
+    assert {item["collection"] for item in found} == {"radar"}
+    assert all(item["properties"]["eo:cloud_cover"] < 50 for item in found)
