@@ -16,7 +16,6 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
 from cubestore.commit import Staged
 from cubestore.cube import WAIT
@@ -145,6 +144,8 @@ class Pair:
 
     def labelled(self, values: Floats) -> xr.DataArray:
         """Return distances with where they lie, and what they are of."""
+        from odc.geo.xr import xr_coords  # noqa: PLC0415 - loads rasterio and boto3: a second
+
         told = {**self.array().attributes, "until": iso(self.after), "until_slot": self.after.index}
         cube = self.vectors.cube
         attributes = {**told, "tile": cube.tile.id, "sensor": cube.sensor.id}
