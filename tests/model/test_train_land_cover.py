@@ -59,9 +59,10 @@ def test_a_small_model_learns_to_tell_land_cover_without_labels(tmp_path):
     store = learning.store(tmp_path / "store", column=COLUMN, months=(7,))
     encoder = untrained("clay-tiny", config=learning.SIZES, seed=0)
     before = told_right(*patches(store, encoder))
-    training = Training(steps=150, lr=5e-3, chip_size=CHIP, batch_size=32, seed=0)
+    training = Training(steps=300, lr=5e-3, chip_size=CHIP, batch_size=32, seed=0)
     losses = [
         step.loss for step in train(store.path, encoder, out=tmp_path / "out", training=training)
     ]
-    assert np.mean(losses[-20:]) < 0.75 * np.mean(losses[:5])
-    assert told_right(*patches(store, encoder)) > before + 0.08
+    # Seeds 0, 1 and 2 end at 0.36 to 0.39 of the first loss, and 0.158 to 0.187 above before.
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:5])
+    assert told_right(*patches(store, encoder)) > before + 0.1
