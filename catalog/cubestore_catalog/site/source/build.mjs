@@ -32,8 +32,8 @@ async function licences() {
 
 await rm(built, { recursive: true, force: true });
 await mkdir(built, { recursive: true });
-// What page and workers share becomes a file of its own.
-const scripts = ["src/main.ts", "src/pixels.worker.ts"];
+// What page and workers share becomes a file of its own; the sums of it can be imported under their names.
+const scripts = ["main", "pixels.worker", "projection", "blosc"].map((name) => `src/${name}.ts`);
 const chunkNames = "parts/[name]-[hash]";
 await build({ ...common, entryPoints: scripts, outdir: built, splitting: true, chunkNames });
 await build({ ...common, entryPoints: ["src/page.css"], outfile: `${built}/page.css` });

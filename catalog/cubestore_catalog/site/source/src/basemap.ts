@@ -32,10 +32,16 @@ function unrolled(ring: GeoJSON.Position[]): GeoJSON.Position[] {
   return [...made, [last[0]!, pole], [first[0]!, pole], first];
 }
 
+/** Antarctica has its coast as the hole of a ring a few metres around the pole. */
+const isPole = (ring: GeoJSON.Position[]): boolean => ring.every(([, lat]) => Math.abs(lat!) > 89.9);
+
+const unrolledPart = (part: GeoJSON.Position[][]): GeoJSON.Position[][] =>
+  part.filter((ring) => !isPole(ring)).map(unrolled);
+
 function unrolledLand(land: Collection): Collection {
   for (const { geometry } of land.features)
-    if (geometry.type === "Polygon") geometry.coordinates = geometry.coordinates.map(unrolled);
-    else geometry.coordinates = geometry.coordinates.map((part) => part.map(unrolled));
+    if (geometry.type === "Polygon") geometry.coordinates = unrolledPart(geometry.coordinates);
+    else geometry.coordinates = geometry.coordinates.map(unrolledPart);
   return land;
 }
 

@@ -1,41 +1,47 @@
-// The panel before a cube is chosen: filters, and the cubes that pass them.
+// The panel before a cube is chosen: the cubes that pass the filters, some of them by name.
 
-import { EVERYTHING, type Filter, type Listed, passes } from "./cubes";
-import { byId, el } from "./dom";
+import type { Listed } from "./cubes";
+import { byId, day, el } from "./dom";
+import { EVERYTHING, type Filter, type Taken, passes, takes } from "./filter";
+import { Filters } from "./filters";
 
-/** Cubes that are listed by name; the map shows all. */
-const MOST_LISTED = 100;
+/** Cubes that are listed by name at a time; the map shows all. */
+const AT_A_TIME = 100;
 
 const FILL = `cubestore build STORE --catalog earth-search \\
     --sensor sentinel-2-l2a --bbox W S E N \\
     --datetime 2024-05-01/2024-09-30
 cubestore catalog STORE`;
 
-const years = ({ start, end }: Listed): string => {
-  const [from, to] = [start.slice(0, 10), end.slice(0, 10)];
-  return from === to ? from : `${from} – ${to}`;
-};
+const plural = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
-/** The list and its filters. */
+function days({ slots }: Listed): string {
+  const [from, to] = [day(slots[0]!.time), day(slots.at(-1)!.time)];
+  return from === to ? from : `${from} – ${to}`;
+}
+
+/** The list of cubes. */
 export class Browse {
   #cubes: Listed[] = [];
+  /** Those that pass, of which the first are listed. */
+  #passing: Listed[] = [];
   #filter: Filter = EVERYTHING;
+  readonly #filters = new Filters((wanted) => this.#apply({ ...this.#filter, ...wanted }));
   readonly #list = byId("cubes");
-  readonly #sensors = byId("sensors");
 
   constructor(
     private readonly chosen: (cube: Listed) => void,
     private readonly filtered: (cubes: Listed[]) => void,
   ) {
-    for (const id of ["from", "to", "cloud"]) byId(id).addEventListener("input", () => this.#read());
     byId("everything").addEventListener("click", () => this.#reset());
+    byId("more").addEventListener("click", () => this.#more());
   }
 
   /** Take in cubes as they come. */
   add(cubes: Listed[]): void {
     this.#cubes = [...this.#cubes, ...cubes];
-    this.#listSensors();
-    this.#apply();
+    this.#filters.offer(this.#cubes.map(({ sensor }) => sensor));
+    this.#apply(this.#filter);
   }
 
   /** Every page has come: an empty store is told what to do. */
@@ -51,70 +57,63 @@ export class Browse {
   at(place: [number, number]): void {
     const here = this.#cubes.filter((cube) => passes(cube, { ...this.#filter, here: place }));
     if (here.length === 1) return this.chosen(here[0]!);
-    this.#filter = { ...this.#filter, here: here.length ? place : null };
-    this.#apply();
+    this.#apply({ ...this.#filter, here: here.length ? place : null });
   }
 
   /** The cubes that pass the filters, wherever they are. */
   shown = (): Listed[] => this.#cubes.filter((cube) => passes(cube, { ...this.#filter, here: null }));
 
-  #listSensors(): void {
-    const counts = new Map<string, number>();
-    for (const { sensor } of this.#cubes) counts.set(sensor, (counts.get(sensor) ?? 0) + 1);
-    if (counts.size === this.#sensors.childElementCount) return;
-    const names = [...counts.keys()].sort();
-    this.#sensors.replaceChildren(
-      ...names.map((name) => {
-        const box = el("input", { type: "checkbox", value: name, defaultChecked: true });
-        box.addEventListener("change", () => this.#read());
-        return el("label", {}, box, el("span", {}, name));
-      }),
-    );
-  }
-
-  #read(): void {
-    const boxes = [...this.#sensors.querySelectorAll("input")];
-    const on = boxes.filter((box) => box.checked).map((box) => box.value);
-    const value = (id: string) => (byId(id) as HTMLInputElement).value;
-    this.#filter = {
-      ...this.#filter,
-      sensors: on.length === boxes.length ? null : new Set(on),
-      from: value("from"),
-      to: value("to"),
-      cloud: Number(value("cloud")),
-    };
-    this.#apply();
+  /** Which slots pass the filters as they are now. */
+  takes(): (slot: Taken) => boolean {
+    const filter = this.#filter;
+    return (slot) => takes(filter, slot);
   }
 
   #reset(): void {
-    this.#filter = EVERYTHING;
-    (byId("filters") as HTMLFormElement).reset();
-    this.#apply();
+    this.#filters.reset();
+    this.#apply(EVERYTHING);
   }
 
-  #apply(): void {
-    byId("cloud-label").textContent = `${this.#filter.cloud} %`;
-    const passing = this.#cubes.filter((cube) => passes(cube, this.#filter));
-    const where = this.#filter.here ? " at this place" : "";
-    const [n, all] = [passing.length, this.#cubes.length];
-    byId("count").textContent =
-      (n === all ? `${all} ${all === 1 ? "cube" : "cubes"}` : `${n} of ${all} cubes`) + where;
-    byId("everything").hidden = n === all && !where;
-    this.#list.replaceChildren(...passing.slice(0, MOST_LISTED).map((cube) => this.#entry(cube)));
-    byId("more").hidden = n <= MOST_LISTED;
-    byId("more").textContent = `and ${n - MOST_LISTED} more: narrow the filters, or choose on the map`;
+  #apply(filter: Filter): void {
+    this.#filter = filter;
+    this.#passing = this.#cubes.filter((cube) => passes(cube, filter));
+    this.#tell(this.#passing.length, this.#cubes.length, filter.here ? " at this place" : "");
+    this.#list.replaceChildren();
+    this.#more();
     this.filtered(this.shown());
   }
 
+  #tell(n: number, all: number, where: string): void {
+    byId("count").textContent = (n === all ? plural(all, "cube") : `${n} of ${all} cubes`) + where;
+    byId("everything").hidden = n === all && !where;
+  }
+
+  /** List the next by name; the keyboard goes on with the first of them. */
+  #more(): void {
+    const listed = this.#list.childElementCount;
+    const next = this.#passing.slice(listed, listed + AT_A_TIME);
+    this.#list.append(...next.map((cube) => this.#entry(cube)));
+    if (listed) this.#list.children[listed]?.querySelector("button")?.focus();
+    const left = this.#passing.length - listed - next.length;
+    byId("more").hidden = left === 0;
+    byId("more").textContent = `Show ${Math.min(left, AT_A_TIME)} more of ${left}`;
+  }
+
   #entry(cube: Listed): HTMLElement {
-    const cloud = cube.cloud === null ? "" : ` · ${Math.round(cube.cloud)} % cloud`;
     const button = el(
       "button",
       { type: "button", onclick: () => this.chosen(cube), "data-path": cube.path },
       el("b", {}, cube.tile),
       el("span", {}, cube.sensor),
-      el("small", {}, years(cube) + cloud),
+      el("small", {}, `${days(cube)} · ${this.#slots(cube)}`),
     );
     return el("li", {}, button);
+  }
+
+  /** How many slots of a cube pass. */
+  #slots({ slots }: Listed): string {
+    const passing = slots.filter(this.takes());
+    const [n, all] = [passing.length, slots.length];
+    return n === all ? plural(all, "slot") : `${n} of ${plural(all, "slot")}`;
   }
 }

@@ -34,3 +34,10 @@ export const day = (time: Date): string => time.toISOString().slice(0, 10);
 
 /** A date with its time of day. */
 export const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
+/** Return what says in a part of the page why it could not be filled; what was given up says nothing. */
+export const fail = (id: string) => (error: Error): void => {
+  if (error.name === "AbortError") return;
+  const tag = byId(id).tagName === "UL" ? "li" : "p";
+  byId(id).replaceChildren(el(tag, { className: "error", role: "alert" }, error.message));
+};

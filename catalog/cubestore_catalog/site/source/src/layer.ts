@@ -26,6 +26,9 @@ void main() {
   colour = vec4(found.rgb * found.a, found.a);
 }`;
 
+/** A tile may reach beyond the antimeridian: what lies there is seen at the map's other end. */
+const WORLDS = [-1, 0, 1];
+
 /** Colours of a piece: rows from the north, not multiplied by alpha. */
 export type Colours =
   | { rgba: Uint8ClampedArray<ArrayBuffer>; width: number; height: number }
@@ -140,9 +143,16 @@ export class PixelLayer implements CustomLayerInterface {
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     gl.activeTexture(gl.TEXTURE0);
-    const matrix = shifted(defaultProjectionData.mainMatrix as ArrayLike<number>, this.anchor);
-    gl.uniformMatrix4fv(gl.getUniformLocation(program, "matrix"), false, matrix);
     gl.enableVertexAttribArray(0);
+    for (const world of WORLDS) {
+      const anchor: Point = [this.anchor[0] + world, this.anchor[1]];
+      const matrix = shifted(defaultProjectionData.mainMatrix as ArrayLike<number>, anchor);
+      gl.uniformMatrix4fv(gl.getUniformLocation(program, "matrix"), false, matrix);
+      this.#draw(gl);
+    }
+  }
+
+  #draw(gl: WebGL2RenderingContext): void {
     for (const piece of this.#pieces.values()) {
       gl.bindTexture(gl.TEXTURE_2D, piece.texture);
       gl.bindBuffer(gl.ARRAY_BUFFER, piece.vertices);

@@ -7,6 +7,8 @@ export interface State {
   /** The position on the cube's time axis as stored; -1: the latest. */
   slot: number;
   view: string;
+  /** The embedding model to search by, or "" for the cube's first. */
+  model: string;
   /** The values drawn darkest and brightest, where not the view's own. */
   range: [number, number] | null;
   /** The place asked about: longitude, latitude. */
@@ -15,7 +17,7 @@ export interface State {
   map: [number, number, number] | null;
 }
 
-export const START: State = { cube: "", slot: -1, view: "", range: null, place: null, map: null };
+export const START: State = { cube: "", slot: -1, view: "", model: "", range: null, place: null, map: null };
 
 function numbers(text: string | null, count: number): number[] | null {
   const found = (text ?? "").split(",").map(Number);
@@ -30,6 +32,7 @@ export function parse(hash: string): State {
     cube: fields.get("cube") ?? "",
     slot: slot !== null && /^\d+$/.test(slot) ? Number(slot) : -1,
     view: fields.get("view") ?? "",
+    model: fields.get("model") ?? "",
     range: numbers(fields.get("range"), 2) as State["range"],
     place: numbers(fields.get("place"), 2) as State["place"],
     map: numbers(fields.get("map"), 3) as State["map"],
@@ -42,6 +45,7 @@ export function format(state: State): string {
   if (state.cube) parts.push(`cube=${state.cube}`);
   if (state.cube && state.slot >= 0) parts.push(`slot=${state.slot}`);
   if (state.cube && state.view) parts.push(`view=${encodeURIComponent(state.view)}`);
+  if (state.cube && state.model) parts.push(`model=${encodeURIComponent(state.model)}`);
   if (state.cube && state.range) parts.push(`range=${state.range.join(",")}`);
   if (state.cube && state.place) parts.push(`place=${state.place.join(",")}`);
   if (state.map) parts.push(`map=${state.map.join(",")}`);

@@ -1,4 +1,5 @@
-// The slots of a cube: a slider in steps of one slot, above it how clear each was and when.
+// The slots of a cube: a slider in steps of one slot, above it how clear each was and when. Slots that the
+// filters leave out are grey, and stepped over.
 
 import type { Slot } from "./cube";
 import { byId, day, el, minute } from "./dom";
@@ -6,31 +7,31 @@ import { byId, day, el, minute } from "./dom";
 /** Slots that are drawn as bars of their own; with more of them the bars would be thinner than a pixel. */
 const MOST_BARS = 400;
 
+type Passes = (slot: Slot) => boolean;
+
 const cloudiness = ({ cloud }: Slot): string =>
   Number.isFinite(cloud) ? `${Math.round(cloud)} % cloud` : "cloud unknown";
+
+const button = (id: string) => byId(id) as HTMLButtonElement;
 
 /** The bar at the map's foot. */
 export class Timeline {
   #slots: Slot[] = [];
+  #passes: Passes = () => true;
+  #at = 0;
   readonly #bar = byId("timeline");
   readonly #range = byId("slot") as HTMLInputElement;
   readonly #label = byId("slot-label");
   readonly #bars = byId("bars");
 
-  constructor(chosen: (slot: Slot) => void) {
-    const choose = (at: number) => {
-      const slot = this.#slots[at];
-      if (!slot) return;
-      this.#mark(at);
-      chosen(slot);
-    };
-    this.#range.addEventListener("input", () => choose(this.#range.valueAsNumber));
-    byId("earlier").addEventListener("click", () => choose(this.#range.valueAsNumber - 1));
-    byId("later").addEventListener("click", () => choose(this.#range.valueAsNumber + 1));
+  constructor(private readonly chosen: (slot: Slot) => void) {
+    this.#range.addEventListener("input", () => this.#drag(this.#range.valueAsNumber));
+    button("earlier").addEventListener("click", () => this.#choose(this.#next(this.#at - 1, -1)!));
+    button("later").addEventListener("click", () => this.#choose(this.#next(this.#at + 1, 1)!));
   }
 
-  show(slots: Slot[], slot: Slot): void {
-    if (slots !== this.#slots) this.#fill(slots);
+  show(slots: Slot[], slot: Slot, passes: Passes): void {
+    if (slots !== this.#slots || passes !== this.#passes) this.#fill(slots, passes);
     this.#bar.hidden = false;
     this.#mark(slots.indexOf(slot));
   }
@@ -39,27 +40,48 @@ export class Timeline {
     this.#bar.hidden = true;
   }
 
-  #fill(slots: Slot[]): void {
-    this.#slots = slots;
+  #choose(at: number): void {
+    this.#mark(at);
+    this.chosen(this.#slots[at]!);
+  }
+
+  /** Go to a slot that passes: onwards where there is one, else back. */
+  #drag(to: number): void {
+    const step = to > this.#at ? 1 : -1;
+    this.#choose(this.#next(to, step) ?? this.#next(to, -step) ?? this.#at);
+  }
+
+  /** The first position from one on, in steps of 1 or -1, whose slot passes. */
+  #next(at: number, step: number): number | undefined {
+    for (let slot = this.#slots[at]; slot; slot = this.#slots[(at += step)])
+      if (this.#passes(slot)) return at;
+    return undefined;
+  }
+
+  #fill(slots: Slot[], passes: Passes): void {
+    [this.#slots, this.#passes] = [slots, passes];
     this.#range.max = String(slots.length - 1);
     byId("first").textContent = slots[0] ? day(slots[0].time) : "";
     byId("last").textContent = slots.length > 1 ? day(slots.at(-1)!.time) : "";
-    const bars = slots.length > MOST_BARS ? [] : slots;
-    this.#bars.replaceChildren(
-      ...bars.map(({ cloud }) => el("i", { style: `--clear:${Number.isFinite(cloud) ? 100 - cloud : 100}%` })),
-    );
+    const passing = slots.filter(passes).length;
+    byId("passing").textContent = passing < slots.length ? `${passing} of ${slots.length} pass the filters` : "";
+    this.#bars.replaceChildren(...(slots.length > MOST_BARS ? [] : slots.map((slot) => this.#barOf(slot))));
+  }
+
+  #barOf(slot: Slot): HTMLElement {
+    const clear = Number.isFinite(slot.cloud) ? 100 - slot.cloud : 100;
+    return el("i", { style: `--clear:${clear}%`, className: this.#passes(slot) ? "" : "out" });
   }
 
   #mark(at: number): void {
-    const slot = this.#slots[at];
-    if (!slot) return;
-    this.#range.valueAsNumber = at;
-    const words = `${minute(slot.time)} · ${cloudiness(slot)}`;
-    this.#label.replaceChildren(el("b", {}, minute(slot.time)), ` ${cloudiness(slot)}`);
+    const slot = this.#slots[at]!;
+    this.#at = this.#range.valueAsNumber = at;
+    const words = `${cloudiness(slot)}${this.#passes(slot) ? "" : " · outside the filters"}`;
+    this.#label.replaceChildren(el("b", {}, minute(slot.time)), ` ${words}`);
     this.#label.title = slot.item;
-    this.#range.setAttribute("aria-valuetext", `${words}, ${at + 1} of ${this.#slots.length}`);
+    this.#range.setAttribute("aria-valuetext", `${minute(slot.time)} · ${words}, ${at + 1} of ${this.#slots.length}`);
     for (const [i, bar] of [...this.#bars.children].entries()) bar.classList.toggle("on", i === at);
-    (byId("earlier") as HTMLButtonElement).disabled = at === 0;
-    (byId("later") as HTMLButtonElement).disabled = at === this.#slots.length - 1;
+    button("earlier").disabled = this.#next(at - 1, -1) === undefined;
+    button("later").disabled = this.#next(at + 1, 1) === undefined;
   }
 }

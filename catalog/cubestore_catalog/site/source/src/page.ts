@@ -1,0 +1,210 @@
+// What is shown follows from one state, which the address keeps: here it changes, and all parts are told.
+
+import type { Map as MapLibre } from "maplibre-gl";
+import { Alike } from "./alike";
+import { Asking } from "./asking";
+import { Browse } from "./browse";
+import { type Cube, type Slot, isInside, openCube, rowColumn } from "./cube";
+import { type Listed, allCubes } from "./cubes";
+import { byId } from "./dom";
+import { giveUp } from "./frame";
+import { goToChip, goToCubes, goToPart } from "./going";
+import { Place, outline, showFootprints } from "./map";
+import { Scene, partOf } from "./scene";
+import type { Neighbour } from "./service";
+import { snippet } from "./snippet";
+import { START, type State, format, parse } from "./state";
+import { Timeline } from "./timeline";
+import { fillViewing, keepFocus, listenToRange, report } from "./viewing";
+import { type View, between, viewsOf } from "./views";
+
+/** The whole page. */
+export class Page {
+  #state: State = parse(location.hash);
+  #cube: Cube | null = null;
+  #models: readonly string[] = [];
+  #passes: (slot: Slot) => boolean = () => true;
+  #asked = new AbortController();
+  readonly #browse = new Browse((cube) => void this.open(cube.path, true), (cubes) => this.#footprints(cubes));
+  readonly #timeline = new Timeline((slot) => this.#set({ slot: slot.index }));
+  readonly #scene: Scene;
+  readonly #asking = new Asking();
+  readonly #alike: Alike;
+  readonly #place: Place;
+  readonly #wishes = {
+    view: (view: string) => this.#set({ view, range: null }),
+    range: (range: [number, number] | null) => this.#set({ range }),
+  };
+
+  constructor(private readonly map: MapLibre) {
+    this.#scene = new Scene(map, report);
+    this.#scene.attach("footprints");
+    this.#alike = new Alike(
+      map,
+      (chip, geometry) => void this.#follow(chip, geometry),
+      (model) => this.#by(model),
+    );
+    this.#place = new Place(map);
+    listenToRange(this.#wishes);
+    this.#listen();
+  }
+
+  async start(): Promise<void> {
+    for await (const cubes of allCubes()) this.#browse.add(cubes);
+    this.#browse.settle();
+    if (this.#state.cube) await this.open(this.#state.cube, !this.#state.map);
+    else if (!this.#state.map) goToCubes(this.map, this.#browse.shown());
+    document.body.dataset["state"] = "ready";
+  }
+
+  /** Open a cube; with `fit` the map goes to where the slot has data. */
+  async open(path: string, fit: boolean): Promise<void> {
+    try {
+      const cube = await openCube(path);
+      if (path !== this.#state.cube) this.#state = { ...START, cube: path, map: this.#state.map };
+      this.#models = this.#browse.find(path)?.models ?? [];
+      this.#passes = this.#browse.takes();
+      this.#cube = cube;
+      if (fit) goToPart(this.map, cube, await partOf(cube, this.#slot()));
+      document.body.classList.add("open");
+      outline(this.map, cube);
+      this.#footprints(this.#browse.shown());
+      this.#show();
+      if (this.#state.place) await this.#ask(this.#state.place);
+    } catch (error) {
+      giveUp(error as Error);
+    }
+  }
+
+  close(): void {
+    this.#cube = null;
+    this.#state = { ...START, map: this.#state.map };
+    document.body.classList.remove("open");
+    this.#scene.hide();
+    this.#timeline.hide();
+    this.#forget();
+    outline(this.map, null);
+    this.#footprints(this.#browse.shown());
+    this.#keep();
+    byId("count").focus();
+  }
+
+  #footprints(cubes: Listed[]): void {
+    showFootprints(this.map, cubes, this.#cube !== null);
+  }
+
+  #views = (): View[] => viewsOf(this.#cube!, this.#models);
+
+  #view(): View {
+    const views = this.#views();
+    const chosen = views.find(({ id }) => id === this.#state.view) ?? views[0]!;
+    return between(chosen, this.#state.range);
+  }
+
+  /** The slot that the address names; else the latest that passes the filters. */
+  #slot(): Slot {
+    const { slots } = this.#cube!;
+    const named = slots.find(({ index }) => index === this.#state.slot);
+    return named ?? slots.findLast(this.#passes) ?? slots.at(-1)!;
+  }
+
+  /** The model that the reader chose to search by; else the first that the cube has. */
+  #model = (): string => this.#models.find((model) => model === this.#state.model) ?? this.#models[0] ?? "";
+
+  #set(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#show();
+  }
+
+  #show(): void {
+    const cube = this.#cube!;
+    const [view, slot] = [this.#view(), this.#slot()];
+    this.#state = { ...this.#state, slot: slot.index, view: view.id };
+    this.#timeline.show(cube.slots, slot, this.#passes);
+    keepFocus(() => fillViewing(cube, this.#views(), view, this.#wishes));
+    this.#asking.draw(cube, view, this.#views()[0]!, slot.index);
+    void this.#scene.show(cube, slot, view).then(() => this.#write());
+    this.#keep();
+  }
+
+  /** The Python that opens what is in view. */
+  #write(): void {
+    const box = this.#cube && this.#scene.inView();
+    if (box) byId("python").textContent = snippet(this.#cube!, this.#slot(), this.#view(), box);
+  }
+
+  #keep(): void {
+    history.replaceState(null, "", format(this.#state));
+  }
+
+  /** Ask about a place of the cube; what was asked before is dropped. */
+  async #ask(place: [number, number]): Promise<void> {
+    const cube = this.#cube!;
+    if (!isInside(cube, rowColumn(cube, ...place))) return this.#browse.at(place);
+    this.#forget();
+    this.#state = { ...this.#state, place };
+    this.#place.set(place);
+    this.#keep();
+    const { signal } = (this.#asked = new AbortController());
+    const alike = this.#alike.ask(cube, this.#models, this.#model(), place, signal);
+    await this.#asking.ask(cube, place, signal);
+    if (this.#cube === cube) this.#asking.draw(cube, this.#view(), this.#views()[0]!, this.#slot().index);
+    await alike;
+  }
+
+  #by(model: string): void {
+    this.#state = { ...this.#state, model };
+    if (this.#state.place) void this.#ask(this.#state.place);
+  }
+
+  #forget(): void {
+    this.#asked.abort();
+    this.#asking.forget();
+    this.#alike.forget();
+    this.#place.set(null);
+  }
+
+  /** Go to a chip that looks alike, in its own slot. */
+  async #follow(chip: Neighbour, geometry: GeoJSON.Geometry): Promise<void> {
+    const path = this.#browse.shown().find((c) => c.tile === chip.tile && c.sensor === chip.sensor)?.path;
+    const { place } = this.#state;
+    if (path && path !== this.#state.cube) await this.open(path, false);
+    this.#set({ slot: chip.slot, place });
+    goToChip(this.map, geometry);
+  }
+
+  #listen(): void {
+    const { map } = this;
+    map.on("click", ({ lngLat }) => this.#clicked([lngLat.lng, lngLat.lat]));
+    map.on("moveend", () => this.#moved());
+    map.getCanvas().addEventListener("keydown", ({ key }) => {
+      if (key === "Enter") this.#clicked(map.getCenter().toArray());
+    });
+    byId("back").addEventListener("click", () => this.close());
+    addEventListener("keydown", ({ key }) => key === "Escape" && this.#cube && this.close());
+    addEventListener("hashchange", () => void this.#follows());
+  }
+
+  #moved(): void {
+    const { lng, lat } = this.map.getCenter();
+    this.#state.map = [Number(lng.toFixed(6)), Number(lat.toFixed(6)), Number(this.map.getZoom().toFixed(3))];
+    this.#keep();
+    this.#write();
+  }
+
+  #clicked(at: [number, number]): void {
+    const place: [number, number] = [Number(at[0].toFixed(6)), Number(at[1].toFixed(6))];
+    if (this.#cube) void this.#ask(place);
+    else this.#browse.at(place);
+  }
+
+  /** Somebody changed the address, or went back. */
+  async #follows(): Promise<void> {
+    this.#state = parse(location.hash);
+    const { map, cube } = this.#state;
+    this.#scene.hide();
+    if (map) this.map.jumpTo({ center: [map[0], map[1]], zoom: map[2] });
+    if (cube) await this.open(cube, !map);
+    else this.close();
+  }
+}
