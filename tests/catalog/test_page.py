@@ -187,9 +187,13 @@ def show(page, hash_):
 
 
 def image_of(page):
+    return rgb(page.screenshot())
+
+
+def rgb(png):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        with MemoryFile(page.screenshot()) as file, file.open() as image:
+        with MemoryFile(png) as file, file.open() as image:
             return np.moveaxis(image.read()[:3], 0, -1).astype(int)
 
 
