@@ -45,6 +45,7 @@ def store(tmp_path_factory):
         vectors[:8, :8] = np.random.default_rng(number).normal(size=(8, 8, 8))
         with embeddings.write(cube, model) as writer:
             writer.fill(0, vectors, commit=cube.slot_commits()[0])
+            writer.fill(1, vectors[::-1, ::-1], commit=cube.slot_commits()[1])
     far = made.create_cube("01KAB", "esa-worldcover")
     slot = cubestore.Slot(time="2024-01-10T00:00:00Z", item_id="item", platform="any")
     far.append(slot, {"land_cover": classes}, origin=(0, 0))
@@ -198,6 +199,13 @@ def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, roo
             assert picture[y, x].tolist() == colours[row, column].tolist()
         pictures.append(picture)
     assert (pictures[0] != pictures[1]).any()
+
+
+def test_the_last_chips_of_an_embedding_reach_beyond_the_tile(page, store, root):
+    place = at(store, COVER, 10740, 10740)  # in the last chip but one, near its edge
+    show(page, link(COVER, place, 12, "embedding-first").replace("slot=0", "slot=1"))
+    png = httpx.get(f"{root}/embedding/{COVER}/1.png", params={"model": "first"}).content
+    assert colour(page, *place) == tuple(test_page.rgb(png)[-2, -2].tolist())
 
 
 def test_chips_that_look_alike_are_searched_by_the_model_that_is_chosen(page, store):

@@ -153,19 +153,23 @@ export function rowColumn({ origin, pixel, projection }: Cube, lon: number, lat:
 export const isInside = (cube: Cube, [row, column]: Point): boolean =>
   row >= 0 && column >= 0 && row < cube.rows && column < cube.columns;
 
-const clamp = (value: number, most: number): number => Math.min(Math.max(value, 0), most);
-
-/** The part of the cube's grid that holds these places, in whole pixels. */
-export function boxAround(cube: Cube, places: Point[]): Box {
+/** The box of the cube's grid that holds these places, in whole pixels; it may reach beyond the tile. */
+export function boxOf(cube: Cube, places: Point[]): Box {
   const found = places.map(([lon, lat]) => rowColumn(cube, lon, lat));
   const [rows, columns] = [found.map(([row]) => row), found.map(([, column]) => column)];
   return {
-    top: clamp(Math.floor(Math.min(...rows) + 1e-3), cube.rows),
-    left: clamp(Math.floor(Math.min(...columns) + 1e-3), cube.columns),
-    bottom: clamp(Math.ceil(Math.max(...rows) - 1e-3), cube.rows),
-    right: clamp(Math.ceil(Math.max(...columns) - 1e-3), cube.columns),
+    top: Math.floor(Math.min(...rows) + 1e-3),
+    left: Math.floor(Math.min(...columns) + 1e-3),
+    bottom: Math.ceil(Math.max(...rows) - 1e-3),
+    right: Math.ceil(Math.max(...columns) - 1e-3),
   };
 }
+
+/** All of a tile. */
+export const whole = ({ rows, columns }: Cube): Box => ({ top: 0, left: 0, bottom: rows, right: columns });
+
+/** The part of the tile that holds these places. */
+export const boxAround = (cube: Cube, places: Point[]): Box => overlap(boxOf(cube, places), whole(cube));
 
 /** What two boxes share; empty where they do not meet. */
 export const overlap = (a: Box, b: Box): Box => ({

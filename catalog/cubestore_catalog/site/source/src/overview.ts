@@ -1,6 +1,6 @@
 // What the service draws of a cube: its pictures of a slot, and of a slot's embeddings.
 
-import { boxAround } from "./cube";
+import { boxOf } from "./cube";
 import { PixelLayer } from "./layer";
 import { mesh } from "./mesh";
 import type { Shown, Tell } from "./scene";
@@ -48,7 +48,8 @@ export class Overview {
       picture(`${path}.png${query}`, signal),
     ]);
     if (signal.aborted) return;
-    this.layer.put("picture", mesh(shown.cube, boxAround(shown.cube, corners), this.layer.anchor), bitmap);
+    // The last chips reach beyond the tile, and their picture with them.
+    this.layer.put("picture", mesh(shown.cube, boxOf(shown.cube, corners), this.layer.anchor), bitmap);
     this.#drawn = path + query;
   }
 

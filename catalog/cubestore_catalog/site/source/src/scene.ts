@@ -2,7 +2,7 @@
 
 import type { Map as MapLibre } from "maplibre-gl";
 import { Chunks, chunksOf } from "./chunks";
-import { type Box, type Cube, type Slot, boxAround, overlap } from "./cube";
+import { type Box, type Cube, type Slot, boxAround, overlap, whole } from "./cube";
 import { anchor } from "./mesh";
 import { Overview } from "./overview";
 import type { Point } from "./projection";
@@ -31,8 +31,6 @@ export interface Shown {
   /** The part of the tile that has data. */
   part: Box;
 }
-
-const whole = ({ rows, columns }: Cube): Box => ({ top: 0, left: 0, bottom: rows, right: columns });
 
 /** Where a slot has data, which the service knows; without its word, anywhere. */
 export async function partOf(cube: Cube, slot: Slot): Promise<Box> {
