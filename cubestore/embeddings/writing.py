@@ -5,6 +5,7 @@ have seen stays bit by bit: filled in again, a slot that got more pixels gets wh
 """
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product, takewhile
@@ -93,7 +94,7 @@ def refuse_other_set(there: Array, wanted: Array) -> None:
     Raises:
         MismatchError: another does.
     """
-    one, other = _told(there), _told(wanted)
+    one, other = _spread(_told(there)), _spread(_told(wanted))
     differs = [n for n in one.keys() | other.keys() if one.get(n) != other.get(n)]
     if differs:
         held, given = (
@@ -102,8 +103,19 @@ def refuse_other_set(there: Array, wanted: Array) -> None:
         raise MismatchError(
             f"{there.name} is to hold {given}",
             expected=f"{held}, as the cube has it: one set under one name",
-            remedy="give the second set a model id of its own, such as the first with a suffix",
+            remedy="give the second set a name of its own (`cubestore embed --name`), such as the "
+            "first with a suffix",
         )
+
+
+def _spread(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told, with the parts of a preprocessing that is JSON in place of the whole."""
+    try:
+        parts = dict(json.loads(told["preprocessing"]))
+    except (KeyError, TypeError, ValueError):  # words of somebody's own
+        return dict(told)
+    rest = {n: v for n, v in told.items() if not n.startswith("preprocessing")}
+    return {**rest, **{f"preprocessing {n}": value for n, value in parts.items()}}
 
 
 _IDENTITY = (

@@ -24,6 +24,7 @@ from cubestore.cube import Cube
 from cubestore.embeddings import Embedding, scale_for
 from cubestore.errors import MismatchError
 from cubestore_model.arrays.scaling import Room
+from cubestore_model.devices import device
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.encoders.encoded import Encoded
 from cubestore_model.inputs import Preparation, preparation
@@ -146,7 +147,8 @@ def cubes(
     found = [o for o in opened.cubes() if o[1] in taken and (not tile or o[0] in tile)]
     if not found:
         raise MismatchError(
-            f"{opened.path} has no cube of {' or '.join(taken)}",
+            f"{opened.path} has no cube of {' or '.join(taken)}"
+            + f" on {' or '.join(tile)}" * bool(tile),
             expected=f"one that {encoder.id} was trained on, on a tile that is asked for",
             remedy="see `cubestore info` and `cubestore models`",
         )
@@ -221,8 +223,7 @@ class CubeEmbedding:
 
     @property
     def _device(self) -> torch.device:
-        name = self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(name)
+        return device(self.options.device)
 
     def _compute(
         self, network: Encoder, made: Vectors, batches: Iterable[Mapping[str, Any]], room: Room

@@ -25,6 +25,7 @@ from cubestore.embeddings import Embedding, patch_sets, scale_for
 from cubestore.embeddings.patch_sets import PatchEmbedding
 from cubestore.errors import MismatchError
 from cubestore.patches import PatchSet
+from cubestore_model.devices import device
 from cubestore_model.embed import Options, quantized
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.inputs import Preparation, preparation
@@ -171,8 +172,8 @@ class SetEmbedding:
             yield self._committed(wanted, made)
 
     @property
-    def _device(self) -> str:
-        return self.options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    def _device(self) -> torch.device:
+        return device(self.options.device)
 
     def _stored_as(self, wanted: PatchEmbedding) -> PatchEmbedding:
         """Return the set as it will be stored, for the sizes of its blocks."""

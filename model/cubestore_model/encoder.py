@@ -24,6 +24,7 @@ from cubestore_model.encoders.encoded import Encoded, refuse_unfit
 from cubestore_model.encoders.entry import Entry, Told
 from cubestore_model.encoders.rcf import empirical
 from cubestore_model.encoders.rcf_models import EMPIRICAL
+from cubestore_model.encoders.registry import encoders
 from cubestore_model.encoders.registry import entry as find
 from cubestore_model.errors import NotFetchedError, WeightsError
 
@@ -112,6 +113,7 @@ def load_encoder(
     weights: str | os.PathLike[str] | None = None,
     config: Mapping[str, Any] | None = None,
     compat: str = "",
+    name: str = "",
     watch: download.Watch | None = None,
 ) -> Encoder:
     """Return an encoder with its weights, on the CPU, in evaluation mode.
@@ -123,28 +125,31 @@ def load_encoder(
             from the same random ones every time.
         config: sizes that are not the published ones, by name.
         compat: name of published data that are to be made again, with what was wrong in them.
+        name: an id of its own, under which its vectors are kept; "": the model's.
         watch: told of bytes as they are fetched.
 
     Raises:
         UnknownEncoderError: nobody registered such a model.
         NotFetchedError: weights that are not here, and cannot be fetched now.
         WeightsError: a file that holds no weights, or those of another model.
-        MismatchError: a config or compat that the model does not have.
+        MismatchError: a config or compat that the model does not have, or a name of another.
     """
     found = find(model)
     _refuse_compat(found, compat)
+    called = _called(found, name)
     path = _file(found, weights, watch)
     if path is None:
-        return Encoder(found, _untrained(found, config or {}), compat=compat)
+        return Encoder(called, _untrained(found, config or {}), compat=compat)
     if not path.is_file():
         raise files.absent(path)
+    files.refuse_named(path, found.id)
     sizes = _sizes(found, {**files.sizes(path), **(config or {})})
     digest = files.sha256(path)
     if weights is None and not digest.startswith(found.sha256):
         raise _other_file(found, path, digest)
     network = _empty(found, sizes) if found.fillable else found.build(sizes)
     files.load(network, path, found.layout, found.id)
-    return Encoder(found, network, compat=compat, weights_sha256=digest)
+    return Encoder(called, network, compat=compat, weights_sha256=digest)
 
 
 def untrained(model: str, *, config: Mapping[str, Any] | None = None, seed: int = 0) -> Encoder:
@@ -182,6 +187,21 @@ def weights_file(entry: Entry) -> Path:
     """Return where the published weights of a model are kept, once they are fetched."""
     suffix = Path(urlsplit(entry.url).path).suffix or ".pth"
     return download.folder() / f"{entry.id}{suffix}"
+
+
+def _called(found: Entry, name: str) -> Entry:
+    """Return an entry under a name of its own.
+
+    Raises:
+        MismatchError: it is that of another model, or none.
+    """
+    if name and (not name.isprintable() or name in encoders().keys() - {found.id}):
+        raise MismatchError(
+            f"The name {name!r} for {found.id}",
+            expected="one that no other model has",
+            remedy=f"call it {found.id}- and what tells it apart",
+        )
+    return replace(found, id=name or found.id)
 
 
 def _file(

@@ -30,8 +30,9 @@ Tensors = dict[str, Tensor]
 HARMLESS: list[Any] = [argparse.Namespace]
 """What published checkpoints hold beside tensors: the options of their training."""
 
-CONFIG = "config"
-"""The entry of safetensors' metadata that sizes are written to, as JSON."""
+MADE = "cubestore"
+"""The entry of safetensors' metadata that the model's id and sizes are written to, as JSON: one,
+for the order of several is not the same every time."""
 
 _UNREADABLE = (
     RuntimeError,
@@ -164,30 +165,60 @@ def absent(path: Path) -> NotFetchedError:
     )
 
 
-def serialised(network: nn.Module) -> bytes:
-    """Return a network's weights, and its sizes, as safetensors."""
+def serialised(network: nn.Module, model: str = "") -> bytes:
+    """Return a network's weights, with its sizes and the model's id, as safetensors."""
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     config: Any = getattr(network, "config", None)
     known = is_dataclass(config) and not isinstance(config, type)
-    told = {CONFIG: json.dumps(asdict(config))} if known else {}
-    return safetensors.torch.save(tensors, metadata=told)
+    told = {"model": model, "config": asdict(config) if known else {}}
+    return safetensors.torch.save(tensors, metadata={MADE: json.dumps(told)})
 
 
-def save(network: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write a network's weights as safetensors; the file appears whole, or not at all."""
+def save(network: nn.Module, path: str | os.PathLike[str], *, model: str = "") -> None:
+    """Write a network's weights as safetensors; the file appears whole, or not at all.
+
+    Args:
+        network: an encoder's.
+        path: the file.
+        model: the encoder's id: the file is then refused under another.
+    """
     part = Path(f"{os.fspath(path)}.part")
-    part.write_bytes(serialised(network))
+    part.write_bytes(serialised(network, model))
     part.replace(path)
 
 
 def sizes(path: Path) -> dict[str, Any]:
-    """Return the sizes that `save` wrote beside weights; {}: a file of others."""
+    """Return the sizes that `save` wrote beside weights; {}: a file of others.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    found: Mapping[str, Any] = _made(path).get("config", {})
+    return {n: tuple(size) if isinstance(size, list) else size for n, size in found.items()}
+
+
+def refuse_named(path: Path, model: str) -> None:
+    """Refuse weights of which their file says that they are another model's.
+
+    Raises:
+        WeightsError: it does, or cannot be read.
+    """
+    named = _made(path).get("model") or model
+    if named != model:
+        raise WeightsError(
+            f"{path} holds weights of {named}",
+            expected=f"those of {model}",
+            remedy=f"name {named} as the model",
+        )
+
+
+def _made(path: Path) -> dict[str, Any]:
+    """Return what `save` wrote beside tensors; {}: a file of others."""
     if not _is_safetensors(path):
         return {}
     try:
         with safe_open(path, framework="pt") as file:
-            found: dict[str, Any] = json.loads((file.metadata() or {}).get(CONFIG, "{}"))
-        return {n: tuple(size) if isinstance(size, list) else size for n, size in found.items()}
+            return dict(json.loads((file.metadata() or {}).get(MADE, "{}")))
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
 

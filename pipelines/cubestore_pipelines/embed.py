@@ -20,6 +20,7 @@ def embed(  # noqa: PLR0913 - the options of the command line
     *,
     weights: str | os.PathLike[str] | None = None,
     compat: str = "",
+    name: str = "",
     sensor: Sequence[str] = (),
     tile: Sequence[str] = (),
     patches: Sequence[str] = (),
@@ -34,6 +35,7 @@ def embed(  # noqa: PLR0913 - the options of the command line
         model: an encoder's id.
         weights: a file, which the workers see too; None: those that were published.
         compat: of :func:`cubestore_model.load_encoder`.
+        name: of the same: an id of their own for these vectors.
         sensor: only these; (): those that the model was trained on.
         tile: only these; (): all.
         patches: names of patch sets to embed instead of cubes; ``all``: those that the model takes.
@@ -45,7 +47,7 @@ def embed(  # noqa: PLR0913 - the options of the command line
         CubestoreError: whatever a cube or a set refuses; the others are done first.
     """
     _refuse_both(tile, patches)
-    encoder = load_encoder(model, weights=weights, compat=compat)
+    encoder = load_encoder(model, weights=weights, compat=compat, name=name)
     told = options or Options()
     if scheduler is None and workers is None:
         yield from _every(store, encoder, sensor, tile, patches, told)
@@ -54,7 +56,7 @@ def embed(  # noqa: PLR0913 - the options of the command line
     found = _parts(str(Path(store).absolute()), encoder, sensor, tile, patches)
     refused: list[BaseException] = []
     with cluster.client(scheduler, workers) as client:
-        tasks = [client.submit(_part, *one, model, files, compat, told) for one in found]
+        tasks = [client.submit(_part, *one, model, files, (compat, name), told) for one in found]
         for task in as_completed(tasks):
             if (error := task.exception()) is not None:
                 refused.append(error)
@@ -105,11 +107,12 @@ def _part(
     patches: list[str],
     model: str,
     weights: str | None,
-    compat: str,
+    called: tuple[str, str],
     options: Options,
 ) -> list[Filled | FilledPatches]:
     """Embed one cube or patch set, in a worker."""
-    encoder: Encoder = load_encoder(model, weights=weights, compat=compat)
+    compat, name = called
+    encoder: Encoder = load_encoder(model, weights=weights, compat=compat, name=name)
     return list(_every(store, encoder, sensor, tile, patches, options))
 
 

@@ -289,7 +289,7 @@ def test_a_second_set_needs_a_name_of_its_own(cube, changes, problem):
         embeddings.write(cube, replace(RCF, **changes)),
     ):
         pass
-    assert "a model id of its own" in refused.value.remedy
+    assert "a name of its own" in refused.value.remedy
     assert cube.root().number == number
     with embeddings.write(cube, replace(RCF, **{**changes, "model": "rcf-v1.0-b"})):
         pass

@@ -175,6 +175,8 @@ def test_vectors_that_the_first_slots_scale_cuts_off_are_counted(cube):
         (means(id="other"), replace(SMALL, use=("B04",)), "Bands B04"),
         (means(), replace(SMALL, chip_size=44, dense=True), "patches"),
         (means(), replace(SMALL, zeros=("sur_refl_b01",)), "as zeros"),
+        (means(), replace(SMALL, device="graphics"), r"device 'graphics' .* one of cpu"),
+        (means(), replace(SMALL, device="cuda:99"), r"device 'cuda:99' .* leave the device out"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(cube, encoder, options, message):

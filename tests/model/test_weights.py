@@ -243,6 +243,23 @@ def test_what_is_saved_remembers_its_sizes(tmp_path, model, config):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_weights_that_name_their_model_are_refused_as_another(tmp_path):
+    """Sizes alone would fit: any Clay can be built as small as another."""
+    encoder = cubestore_model.untrained("clay-tiny", config={"depth": 1, "decoder_depth": 1})
+    path = tmp_path / "mine.safetensors"
+    cubestore_model.save(encoder.network, path, model=encoder.id)
+    assert cubestore_model.load_encoder("clay-tiny", weights=path).config == encoder.config
+    with pytest.raises(WeightsError, match=r"weights of clay-tiny.*name clay-tiny as the model"):
+        cubestore_model.load_encoder("clay-v1.5", weights=path)
+
+
+def test_vectors_can_have_a_name_of_their_own_but_not_that_of_another_model():
+    assert cubestore_model.load_encoder("rcf", name="rcf-512").id == "rcf-512"
+    for taken in ("clay-v1.5", "rcf\n"):
+        with pytest.raises(MismatchError, match="call it rcf-"):
+            cubestore_model.load_encoder("rcf", name=taken)
+
+
 class Malicious:
     """Makes a folder where it is unpickled."""
 

@@ -81,6 +81,21 @@ def test_land_cover_is_found_in_the_vectors_that_the_cube_holds(program, store):
     assert "tree: absent from training or test with seed 0, 1" in shown.err
 
 
+def test_a_second_set_under_its_own_name_is_probed_and_searched(program, store):
+    embed = ["embed", store.path, "--model", "rcf", "--chip-size", str(SIZE)]
+    refused = program(*embed, "--use", "B04", check=1).err
+    assert "preprocessing bands ['B04', 'B08']" in refused
+    assert "cubestore embed --name" in refused
+    program(*embed, "--use", "B04", "--name", "rcf-red")
+    probe = ["probe", store.path, "--model", "rcf-red", *COMMON[2:], "--labels", LAND]
+    told = json.loads(program(*probe, "--json").out)
+    assert told["chips"] == 121
+    near = ["nearest", store.path, "--model", "rcf-red", "--at"]
+    at = store.cube(TILE, OPTICAL).tile.geobox(gsd=10)[CORNER:, CORNER:].geographic_extent.centroid
+    found = json.loads(program(*near, *map(str, at.coords[0]), "--k", "2", "--json").out)
+    assert len(found["chips"]) == 2
+
+
 def test_chips_of_several_classes_are_measured_by_average_precision(program, store):
     options = [*COMMON, "--labels", LAND, "--present", "0.05", "--json"]
     told = json.loads(program("probe", store.path, *options).out)

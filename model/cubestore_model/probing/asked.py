@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from cubestore.embeddings import listed, variable_name
 from cubestore.store import Store
 from cubestore_model.encoder import Encoder, load_encoder
-from cubestore_model.encoders.registry import entry
+from cubestore_model.encoders.registry import encoders, entry
 
 WORLDCOVER = "esa-worldcover"
 """The labels that are another cube's of the tile, rather than a variable."""
@@ -53,5 +54,14 @@ class Asked:
         """The sensors that are looked for."""
         if self.sensor:
             return [self.sensor]
+        if self.own is None and self.model not in encoders():
+            return self._holding or [row.sensor for row in entry(self.model).inputs]
         known = self.own.entry if self.own else entry(self.model)
         return [row.sensor for row in known.inputs]
+
+    @property
+    def _holding(self) -> list[str]:
+        """The sensors whose cubes hold vectors of that name, which is a user's own."""
+        name, cubes = variable_name(self.model), self.store.cubes()
+        held = ((one[1], listed(self.store.cube(*one))) for one in cubes)
+        return sorted({s for s, some in held if name in {o.embedding.variable for o in some}})

@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from cubestore.errors import MismatchError
 from cubestore_model import weights as files
+from cubestore_model.devices import device
 from cubestore_model.encoder import Encoder, untrained
 from cubestore_model.errors import WeightsError
 from cubestore_model.probing import linear
@@ -184,8 +185,8 @@ class Finetuning:
         return tuned
 
     @property
-    def _device(self) -> str:
-        return self.tuning.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    def _device(self) -> torch.device:
+        return device(self.tuning.device)
 
     def _begun(self, train: Samples, seed: int) -> Tuned:
         with torch.random.fork_rng(devices=[]):
@@ -262,7 +263,7 @@ def _chips(samples: Samples) -> Mapping[str, Any]:
     return {name: samples.told[name] for name in PER_CHIP if name in samples.told}
 
 
-def _loss(tuned: Tuned, train: Samples, some: Tensor, device: str) -> Tensor:
+def _loss(tuned: Tuned, train: Samples, some: Tensor, device: torch.device) -> Tensor:
     logits = tuned(**told_of(train, some, device))
     truth = torch.from_numpy(train.labels[some.numpy()]).to(device)
     if train.kind != MAPS:

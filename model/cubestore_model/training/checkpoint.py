@@ -26,6 +26,7 @@ from cubestore import disk
 from cubestore.errors import DamagedError, MismatchError
 from cubestore.records import dump
 from cubestore_model import weights
+from cubestore_model.encoder import Encoder
 from cubestore_model.training.options import differing
 
 KEPT = 2
@@ -103,13 +104,13 @@ class Folder:
         return [Saved(path) for path in sorted((self.path / "checkpoints").glob(f"{STEP}*"))]
 
     def save(
-        self, step: int, network: nn.Module, state: dict[str, Tensor], position: Mapping[str, Any]
+        self, step: int, encoder: Encoder, state: dict[str, Tensor], position: Mapping[str, Any]
     ) -> None:
         """Keep a checkpoint, and let older ones go.
 
         Args:
             step: how many were done.
-            network: as it is now.
+            encoder: as it is now.
             state: what the optimizer knows.
             position: which batch is next.
         """
@@ -120,7 +121,7 @@ class Folder:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         metadata = {POSITION: json.dumps(position)}
-        disk.write_new(aside / WEIGHTS, weights.serialised(network))
+        disk.write_new(aside / WEIGHTS, weights.serialised(encoder.network, encoder.id))
         disk.write_new(aside / STATE, safetensors.torch.save(state, metadata=metadata))
         disk.sync([aside])
         aside.rename(target)
@@ -128,10 +129,10 @@ class Folder:
         for old in self.saved()[:-KEPT]:
             shutil.rmtree(old.path)
 
-    def finish(self, network: nn.Module) -> None:
+    def finish(self, encoder: Encoder) -> None:
         """Write the model that came of it."""
         if not self.weights.exists():
-            disk.replace(self.weights, weights.serialised(network))
+            disk.replace(self.weights, weights.serialised(encoder.network, encoder.id))
             disk.sync([self.path])
 
 

@@ -1,7 +1,7 @@
 """What a training is: all that decides its result, kept beside it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from cubestore.batches.loading import SENSOR
@@ -90,8 +90,10 @@ class Training:
         self.schedule  # noqa: B018 - or its own refusal
 
     def _refusal(self) -> MismatchError:
+        chosen = {f.name: getattr(self, f.name) for f in fields(self)}
+        odd = [f"{f.name} {chosen[f.name]!r}" for f in fields(self) if chosen[f.name] != f.default]
         return MismatchError(
-            f"{self}",
+            f"A training with {', '.join(odd)}",
             expected="numbers of steps and chips from 1 on; mask_ratio, warmup, untold, no_bands "
             "and half_bands as parts of 1; float32 or bfloat16",
             remedy="for 20 % give 0.2",

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cubestore import lock
 from cubestore.disk import make_directory, writable
+from cubestore_model import devices
 from cubestore_model.encoder import Encoder, load_encoder, untrained
 from cubestore_model.loader import Loader
 from cubestore_model.training import ranks
@@ -79,14 +78,13 @@ def train(
         DivergedError: the loss is no number any more; the last checkpoint stays.
         LockedError: another process trains there.
     """
-    choices = training or Training()
     choices, folder = training or Training(), Folder(Path(out))
     run = Run(
         store=store,
         encoder=_begun(model, init, choices.seed),
         training=choices,
         ranks=ranks.here(),
-        device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")),
+        device=devices.device(device),
         num_workers=num_workers,
     )
     run.refuse_unfit()
@@ -130,7 +128,7 @@ def _steps(run: Run, folder: Folder, checkpoint_every: int) -> Iterator[Step]:
             yield step
     if run.ranks.first:
         with writable(folder.path):
-            folder.finish(run.encoder.network)
+            folder.finish(run.encoder)
 
 
 def _gone_on(run: Run, learner: Learner, folder: Folder) -> int:
@@ -169,7 +167,7 @@ def _keep(run: Run, learner: Learner, folder: Folder, step: Step, metrics: Metri
     with writable(folder.path):
         metrics.sync()
         position = run.loader.state_dict()
-        folder.save(step.number, run.encoder.network, learner.state(), position)
+        folder.save(step.number, run.encoder, learner.state(), position)
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ def embed(  # noqa: PLR0913 - a verb's options
     precision: Literal["float32", "bf16"] = "float32",
     device: str = "",
     compat: str = "",
+    name: str = "",
     scheduler: str | None = None,
     workers: int | None = None,
     json: Json = False,
@@ -63,6 +64,7 @@ def embed(  # noqa: PLR0913 - a verb's options
         precision: in which the network computes; bf16 is quicker on a GPU, and another set.
         device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
         compat: name of published data to be made again, with what was wrong in them.
+        name: an id of their own for these vectors, where others of the model are kept beside.
         scheduler: address of a dask scheduler, on which cubes and sets are embedded side by side.
         workers: processes of this machine that do so; without both, this one.
         json: print one JSON object.
@@ -88,6 +90,7 @@ def embed(  # noqa: PLR0913 - a verb's options
         model,
         weights=weights,
         compat=compat,
+        name=name,
         sensor=sensor,
         tile=tile,
         patches=patches,
