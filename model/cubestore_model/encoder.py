@@ -9,7 +9,7 @@ out.patches  # (B, L, D)
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from cubestore.errors import MismatchError
 from cubestore_model import download
 from cubestore_model import weights as files
 from cubestore_model.encoders.encoded import Encoded, refuse_unfit
-from cubestore_model.encoders.entry import Entry, Told
+from cubestore_model.encoders.entry import Entry, Expected, Told
 from cubestore_model.encoders.rcf import empirical
 from cubestore_model.encoders.rcf_models import EMPIRICAL
 from cubestore_model.encoders.registry import encoders
@@ -62,6 +62,11 @@ class Encoder(nn.Module):
     def patch_size(self) -> int:
         """Pixels along a patch."""
         return int(getattr(self.config, "patch_size", self.entry.patch_size))
+
+    def serialised(self) -> bytes:
+        """Return its weights as safetensors, with all that `load_encoder` has to know of them."""
+        measured = [asdict(row) for row in self.entry.inputs if row.measured]
+        return files.serialised(self.network, self.id, measured)
 
     @property
     def loss_metric(self) -> str:
@@ -149,6 +154,8 @@ def load_encoder(
         raise _other_file(found, path, digest)
     network = _empty(found, sizes) if found.fillable else found.build(sizes)
     files.load(network, path, found.layout, found.id)
+    rows = tuple(Expected(**row) for row in files.inputs(path))
+    called = replace(called, inputs=(*called.inputs, *rows))
     return Encoder(called, network, compat=compat, weights_sha256=digest)
 
 

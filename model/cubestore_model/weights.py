@@ -13,7 +13,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ HARMLESS: list[Any] = [argparse.Namespace]
 """What published checkpoints hold beside tensors: the options of their training."""
 
 MADE = "cubestore"
-"""The entry of safetensors' metadata that the model's id and sizes are written to, as JSON: one,
-for the order of several is not the same every time."""
+"""The entry of safetensors' metadata that the model's id and sizes, and what it expects of sensors
+that it was first trained on here, are written to, as JSON: one, for the order of several is not the
+same every time."""
 
 _UNREADABLE = (
     RuntimeError,
@@ -165,12 +166,14 @@ def absent(path: Path) -> NotFetchedError:
     )
 
 
-def serialised(network: nn.Module, model: str = "") -> bytes:
-    """Return a network's weights, with its sizes and the model's id, as safetensors."""
+def serialised(
+    network: nn.Module, model: str = "", inputs: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """Return a network's weights as safetensors, with its sizes, the model's id and its inputs."""
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     config: Any = getattr(network, "config", None)
     known = is_dataclass(config) and not isinstance(config, type)
-    told = {"model": model, "config": asdict(config) if known else {}}
+    told = {"model": model, "config": asdict(config) if known else {}, "inputs": [*inputs]}
     return safetensors.torch.save(tensors, metadata={MADE: json.dumps(told)})
 
 
@@ -193,8 +196,21 @@ def sizes(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: it cannot be read.
     """
-    found: Mapping[str, Any] = _made(path).get("config", {})
-    return {n: tuple(size) if isinstance(size, list) else size for n, size in found.items()}
+    return with_tuples(_made(path).get("config", {}))
+
+
+def inputs(path: Path) -> list[dict[str, Any]]:
+    """Return what a file tells of sensors that nobody published numbers of; []: nothing.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    return [with_tuples(row) for row in _made(path).get("inputs", [])]
+
+
+def with_tuples(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON held with tuples for its lists."""
+    return {n: tuple(value) if isinstance(value, list) else value for n, value in told.items()}
 
 
 def refuse_named(path: Path, model: str) -> None:

@@ -105,6 +105,18 @@ def test_two_processes_learn_from_a_batch_what_one_learns_from_both(program, fol
     )
 
 
+def test_sizes_are_told_once(program, folder, tmp_path):
+    told = tmp_path / "tiny.json"
+    told.write_text(json.dumps(learning.SIZES))
+    wrong = ["train", folder / "store", "--out", tmp_path / "out"]
+    for config in ('{"width": 3}', "{dim: 3}", "nowhere.json", "[3]"):
+        assert "Remedy" in program(*wrong, "--config", config, check=1).err
+    words = f"train {folder / 'store'} --config {told} --out {tmp_path / 'out'} --steps 1"
+    program(*words.split(), "--chip-size", "32", "--batch-size", "2", "--device", "cpu")
+    weights = tmp_path / "out" / "weights.safetensors"
+    assert cubestore_model.load_encoder("clay-tiny", weights=weights).config.dim == 64
+
+
 def test_wrong_choices_are_one_line(program, folder, tmp_path):
     wrong = [*command(folder, tmp_path / "out", 5), "--mask-ratio", "75"]
     assert "for 20 % give 0.2" in program(*wrong, check=1).err

@@ -41,6 +41,9 @@ class Expected:
     gsd: float | None = None
     """What the model was told for the sensor's own pixel size, metres; None: that."""
 
+    measured: bool = False
+    """Whether mean and std are of a store's own pixels: they are then kept with the weights."""
+
     def __post_init__(self) -> None:
         counts = {len(self.bands), len(self.mean), len(self.std), len(self.wavelengths or self.std)}
         if len(counts) > 1 or not self.bands or min(self.std) <= 0:

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from cubestore import disk
 from cubestore.errors import DamagedError, MismatchError
 from cubestore.records import dump
-from cubestore_model import weights
 from cubestore_model.encoder import Encoder
 from cubestore_model.training.options import differing
 
@@ -121,7 +120,7 @@ class Folder:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         metadata = {POSITION: json.dumps(position)}
-        disk.write_new(aside / WEIGHTS, weights.serialised(encoder.network, encoder.id))
+        disk.write_new(aside / WEIGHTS, encoder.serialised())
         disk.write_new(aside / STATE, safetensors.torch.save(state, metadata=metadata))
         disk.sync([aside])
         aside.rename(target)
@@ -132,7 +131,7 @@ class Folder:
     def finish(self, encoder: Encoder) -> None:
         """Write the model that came of it."""
         if not self.weights.exists():
-            disk.replace(self.weights, weights.serialised(encoder.network, encoder.id))
+            disk.replace(self.weights, encoder.serialised())
             disk.sync([self.path])
 
 

@@ -39,7 +39,15 @@ class Run:
         network = self.encoder.network
         begun = hashlib.sha256(weights.serialised(network)).hexdigest()
         config = asdict(self.encoder.config)
-        return {"model": self.encoder.id, "begun_with": begun, **config, **told(self.training)}
+        rows = [row for row in self.encoder.entry.inputs if row.measured]
+        norms = {"norms": {row.sensor: [[*row.mean], [*row.std]] for row in rows}} if rows else {}
+        return {
+            "model": self.encoder.id,
+            "begun_with": begun,
+            **config,
+            **norms,
+            **told(self.training),
+        }
 
     @cached_property
     def sensors(self) -> tuple[str, ...]:

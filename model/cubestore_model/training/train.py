@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cubestore
 from cubestore import lock
 from cubestore.disk import make_directory, writable
 from cubestore_model import devices
 from cubestore_model.encoder import Encoder, load_encoder, untrained
 from cubestore_model.loader import Loader
-from cubestore_model.training import ranks
+from cubestore_model.training import boards, ranks
 from cubestore_model.training.checkpoint import Folder, Metrics
 from cubestore_model.training.learner import Learner
+from cubestore_model.training.norms import knowing
 from cubestore_model.training.options import Training
 from cubestore_model.training.run import Run
 
@@ -47,29 +49,32 @@ class Step:
     """The loss of each sensor on chips that nothing is learnt from, where it was measured."""
 
 
-def train(
+def train(  # noqa: PLR0913 - the options of the command line
     store: str | os.PathLike[str],
     model: str | Encoder = "clay-tiny",
     *,
     out: str | os.PathLike[str],
     training: Training | None = None,
     init: str | os.PathLike[str] | None = None,
+    config: Mapping[str, Any] | None = None,
     device: str = "",
     num_workers: int = 0,
     checkpoint_every: int = 1000,
+    tensorboard: bool = False,
 ) -> Iterator[Step]:
     """Train a model on the chips of a store; yield each step when it is done.
 
     Args:
         store: its path or address.
-        model: the id of a model that reconstructs pixels, or one of a size of your own, such as
-            ``untrained("clay-tiny", config={"depth": 2})``; it is changed.
+        model: the id of a model that reconstructs pixels; or one that is made, which is changed.
         out: the folder of the training; what is there is gone on with.
         training: what is learnt, and how.
         init: a file of weights to begin with; None: random ones, by the seed.
+        config: sizes of your own, by name, such as ``{"depth": 2}``; they are kept in the weights.
         device: torch's name of one; "": the first GPU, or the CPU where there is none.
         num_workers: processes that fill batches; 0: threads of this one.
         checkpoint_every: steps.
+        tensorboard: write the steps for TensorBoard too, which must be installed.
 
     Raises:
         UnknownEncoderError: nobody registered such a model.
@@ -79,9 +84,12 @@ def train(
         LockedError: another process trains there.
     """
     choices, folder = training or Training(), Folder(Path(out))
+    if tensorboard:
+        boards.refuse_absent()
+    begun = _begun(model, init, config, choices.seed)
     run = Run(
         store=store,
-        encoder=_begun(model, init, choices.seed),
+        encoder=knowing(begun, cubestore.open_store(store), choices.sensors),
         training=choices,
         ranks=ranks.here(),
         device=devices.device(device),
@@ -89,14 +97,21 @@ def train(
     )
     run.refuse_unfit()
     with _alone(folder, run):
-        yield from _steps(run, folder, max(checkpoint_every, 1))
+        yield from _steps(run, folder, max(checkpoint_every, 1), tensorboard=tensorboard)
 
 
-def _begun(model: str | Encoder, init: str | os.PathLike[str] | None, seed: int) -> Encoder:
+def _begun(
+    model: str | Encoder,
+    init: str | os.PathLike[str] | None,
+    config: Mapping[str, Any] | None,
+    seed: int,
+) -> Encoder:
     """Return the model as it is before its first step."""
     if isinstance(model, Encoder):
         return model
-    return untrained(model, seed=seed) if init is None else load_encoder(model, weights=init)
+    if init is None:
+        return untrained(model, config=config, seed=seed)
+    return load_encoder(model, weights=init, config=config)
 
 
 @contextlib.contextmanager
@@ -113,16 +128,20 @@ def _alone(folder: Folder, run: Run) -> Iterator[None]:
         yield
 
 
-def _steps(run: Run, folder: Folder, checkpoint_every: int) -> Iterator[Step]:
+def _steps(run: Run, folder: Folder, checkpoint_every: int, *, tensorboard: bool) -> Iterator[Step]:
     """Do the steps that are left, and keep what comes of them."""
     learner = Learner(run)
     done = _gone_on(run, learner, folder)
-    with _metrics(run, folder, done) as metrics:
+    with (
+        _metrics(run, folder, done) as metrics,
+        boards.board(folder.path, done, wanted=tensorboard and run.ranks.first) as board,
+    ):
         batches = _endless(run.loader)
         for number in range(done, run.training.steps):
             step = _step(run, learner, number, batches)
             if metrics is not None:
                 metrics.write(_row(step))
+                board(step.number, _row(step))
             if step.number % checkpoint_every == 0 or step.number == run.training.steps:
                 _keep(run, learner, folder, step, metrics)
             yield step

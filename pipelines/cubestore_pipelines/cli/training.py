@@ -1,12 +1,14 @@
 """The verb ``train``: a model learns from the chips of a store."""
 
 from dataclasses import dataclass, fields
+from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
+from cubestore.errors import MismatchError
 from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.output import Json, plain_console, show_facts, show_json
 
@@ -94,9 +96,11 @@ def train(  # noqa: PLR0913 - a verb's options
     out: Path,
     model: str = "clay-tiny",
     init: Path | None = None,
+    config: str = "",
     device: str = "",
     num_workers: int = 0,
     checkpoint_every: int = 1000,
+    tensorboard: Flag = False,
     json: Json = False,
 ) -> None:
     """Train a masked autoencoder on the chips of a store, as Clay was trained.
@@ -112,9 +116,12 @@ def train(  # noqa: PLR0913 - a verb's options
         out: folder of checkpoints, metrics.csv and, at the end, weights.safetensors.
         model: id of a model that reconstructs pixels, see `cubestore models`.
         init: a file of weights to begin with; without it random ones.
+        config: sizes that are not the model's: JSON such as {"dim": 96, "depth": 2}, or a file of
+            it. The weights keep them: `cubestore embed --weights` need not be told.
         device: cuda, cuda:1, cpu …; the first GPU, or the CPU where there is none.
         num_workers: processes that fill batches; 0: threads of this one.
         checkpoint_every: steps.
+        tensorboard: write the steps for TensorBoard too, which must be installed.
         json: print one JSON object.
     """
     from cubestore_model import Training  # noqa: PLC0415 - torch is for who needs it
@@ -129,9 +136,11 @@ def train(  # noqa: PLR0913 - a verb's options
             out=out,
             training=training,
             init=init,
+            config=_sizes(config),
             device=device,
             num_workers=num_workers,
             checkpoint_every=checkpoint_every,
+            tensorboard=tensorboard,
         )
         facts = _gone_through(steps, training.steps, quiet=not ranks.first)
         if not ranks.first:
@@ -141,6 +150,21 @@ def train(  # noqa: PLR0913 - a verb's options
         show_json({"store": store, "model": model, **facts})
     else:
         show_facts(facts)
+
+
+def _sizes(config: str) -> dict[str, Any]:
+    """Return the sizes that were given, as JSON or the path of a file of it."""
+    if not config:
+        return {}
+    try:
+        told = loads(config if config.lstrip().startswith("{") else Path(config).read_text())
+        return {n: tuple(v) if isinstance(v, list) else v for n, v in told.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise MismatchError(
+            f"--config {config}: {error}",
+            expected='sizes by name, as JSON or in a file of it: {"dim": 96, "depth": 2}',
+            remedy="see `cubestore models MODEL` for the names",
+        ) from error
 
 
 def _gone_through(steps: "Iterator[Step]", count: int, *, quiet: bool) -> dict[str, Any]:
