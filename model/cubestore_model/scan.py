@@ -3,9 +3,11 @@
     cubestore.nearest("STORE", at=(2.35, 48.85), engine=cubestore_model.Scan())
 
 A million vectors of 768 numbers are 3 GB of float32, which a GPU reads in a millisecond; as int8
-they are kept as they are stored. What is found here, in float32, is measured exactly, as ever.
+they are kept as they are stored. Blocks that find no room are sent part by part, each time. What is
+found here, in float32, is measured exactly, as ever.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +21,9 @@ from cubestore.similarity.search import Asked, Block
 ROWS = 131_072
 """Vectors that are measured at once: of int8 a float32 copy is made of so many."""
 
+FREE = 0.5
+"""The part of a device's free memory that a block may take, to leave room to measure it in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -26,6 +31,9 @@ class Scan:
 
     device: str = "cuda"
     """torch's name of it."""
+
+    room: int | None = None
+    """Bytes that vectors may take there, all blocks together; None: what is free."""
 
     _sent: dict[int, tuple[NDArray[np.generic], Tensor]] = field(default_factory=dict)
     """By the vectors, which are held so that their number is not given to others."""
@@ -45,22 +53,45 @@ class Scan:
 
     def __call__(self, block: Block, asked: Asked, count: int) -> NDArray[np.int64]:
         """Return the rows of a block that lie nearest, by float32: see `cubestore.nearest`."""
-        vectors = self._vectors(block)
         question = torch.from_numpy(asked.vector.astype(np.float32)).to(self.device)
-        parts = torch.split(vectors, ROWS)
-        far = torch.cat([_distances(part, question, block.scale, asked) for part in parts])
-        if block.allowed is not None:
-            far[~torch.from_numpy(block.allowed).to(self.device)] = torch.inf
-        near, rows = torch.topk(far, min(count, len(far)), largest=False)
-        found: NDArray[np.int64] = rows[near < torch.inf].cpu().numpy()
+        far = torch.zeros(0, device=self.device)
+        rows = torch.zeros(0, dtype=torch.int64, device=self.device)
+        for first, part in self._parts(block):
+            some = _distances(part, question, block.scale, asked)
+            if block.allowed is not None:
+                there = block.allowed[first : first + len(part)]
+                some[~torch.from_numpy(there).to(self.device)] = torch.inf
+            near, at = torch.topk(some, min(count, len(some)), largest=False)
+            far, rows = torch.cat([far, near]), torch.cat([rows, at + first])
+            far, least = torch.topk(far, min(count, len(far)), largest=False)
+            rows = rows[least]
+        found: NDArray[np.int64] = rows[far < torch.inf].cpu().numpy()
         return found
 
-    def _vectors(self, block: Block) -> Tensor:
-        key = id(block.vectors)
-        if key not in self._sent:
-            there = np.require(block.vectors, requirements=["C", "W"])  # a map is read alone
-            self._sent[key] = block.vectors, torch.from_numpy(there).to(self.device)
-        return self._sent[key][1]
+    def _parts(self, block: Block) -> Iterator[tuple[int, Tensor]]:
+        """Yield the vectors of a block, some at once, each with the number of its first."""
+        key, vectors = id(block.vectors), block.vectors
+        if key not in self._sent and vectors.nbytes <= self._free():
+            self._sent[key] = vectors, self._there(vectors)
+        for first in range(0, len(vectors), ROWS):
+            part = slice(first, first + ROWS)
+            yield (
+                first,
+                self._sent[key][1][part] if key in self._sent else self._there(vectors[part]),
+            )
+
+    def _there(self, vectors: NDArray[np.generic]) -> Tensor:
+        """Return vectors on the device."""
+        known = np.require(vectors, requirements=["C", "W"])  # a map is read alone
+        return torch.from_numpy(known).to(self.device)
+
+    def _free(self) -> float:
+        """Return the bytes that one more block may take."""
+        if self.room is not None:
+            return self.room - sum(kept.nbytes for kept, _ in self._sent.values())
+        if not self.device.startswith("cuda"):
+            return np.inf
+        return torch.cuda.mem_get_info(self.device)[0] * FREE
 
 
 def _distances(vectors: Tensor, question: Tensor, scale: float, asked: Asked) -> Tensor:

@@ -50,6 +50,18 @@ def test_vectors_are_sent_once():
     assert len(scan._sent) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_what_finds_no_room_on_the_device_is_sent_part_by_part(dtype, monkeypatch):
+    monkeypatch.setattr("cubestore_model.scan.ROWS", 64)  # eleven parts, the last one shorter
+    allowed = np.arange(700) % 3 > 0
+    first, second = block(dtype, allowed=allowed), block(dtype)
+    scan = Scan("cpu", room=first.vectors.nbytes + 10)  # for one of both
+    asked = Asked(np.linspace(-1, 2, DIMENSIONS), "l2")
+    found = search([first, second], asked, 9, candidates=15, finder=scan)
+    np.testing.assert_array_equal(found.row, search([first, second], asked, 9, exact=True).row)
+    assert [kept.nbytes for kept, _ in scan._sent.values()] == [first.vectors.nbytes]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_the_remedy_is_named():
     with pytest.raises(QueryError, match=r'no GPU is there.*engine="signs"'):

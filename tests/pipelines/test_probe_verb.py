@@ -201,6 +201,7 @@ def test_a_column_of_the_patches_is_a_label(program, patches):
         (["--labels", LAND, "--block", "1000000"], "smaller blocks"),
         (["--labels", LAND, "--present", "5"], "for 5 % give 0.05"),
         (["--labels", LAND, "--tile", "31UDP"], "no cube of"),
+        (["--labels", LAND, "--seeds", "0"], "A probe with 0 seeds"),
         (["--labels", LAND, "--sensor", "sentinel-1-rtc"], "no cube of sentinel-1-rtc"),
         (["--labels", "label", "--patches", "noise/none"], "no patch set noise/none"),
     ],

@@ -68,11 +68,17 @@ def run(
         labels: what they are, for the table.
 
     Raises:
-        LabelsError: too few labels, or too few places.
+        LabelsError: too few labels, or too few places; no seed.
     """
     known = samples.known()
     _refuse_few(known, labels)
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not numbers:
+        raise LabelsError(
+            f"A probe with {seeds} seeds",
+            expected="one at least; five tell how far a measure varies",
+            remedy="give seeds (--seeds 5)",
+        )
     fixed, deterministic = split == "published", isinstance(method, str)
     if fixed and deterministic:
         numbers = numbers[:1]

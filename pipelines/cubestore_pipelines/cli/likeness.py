@@ -10,6 +10,7 @@ import cubestore
 from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.indexing import Question
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table
+from cubestore_pipelines.engines import engine_called
 
 Pair = Annotated[tuple[float, float] | None, Parameter(negative="")]
 """Longitude and latitude."""
@@ -32,7 +33,7 @@ def nearest(  # noqa: PLR0913 - a verb's options
     metric: Literal["cosine", "l2"] = "cosine",
     exact: bool = False,
     candidates: int | None = None,
-    engine: Literal["signs", "faiss", "gpu"] = "signs",
+    engine: Literal["auto", "signs", "faiss", "gpu"] = "auto",
     json: Json = False,
 ) -> None:
     """List the chips that are most like the one at a place, by a model's embeddings.
@@ -55,13 +56,15 @@ def nearest(  # noqa: PLR0913 - a verb's options
         metric: cosine (1 - cos of the angle) or l2 (Euclidean).
         exact: measure all vectors, not only those whose signs say that they are near.
         candidates: how many are measured then; 500, or 20 for each of k.
-        engine: what finds them: signs, faiss where it is installed, or gpu, which looks at all.
+        engine: what finds them: signs, faiss where it is installed, or gpu, which looks at all;
+            auto: gpu where there is one and vectors are many, else signs.
         json: print one JSON object.
     """
     asked = (question or Question()).asked()
     asked |= {"exact": True} if exact else {}
     asked |= {"candidates": candidates} if candidates is not None else {}
-    asked |= {"engine": _engine(engine)} if engine != "signs" else {}
+    finder = engine_called(engine, store, model) if not patches or engine != "auto" else "signs"
+    asked |= {"engine": finder} if finder != "signs" else {}
     found = cubestore.nearest(
         store,
         model=model,
@@ -82,14 +85,6 @@ def nearest(  # noqa: PLR0913 - a verb's options
         more = ["patches"] if patches else []
         columns = [*more, *COLUMNS[:-1], "lon", "lat"]
         show_table(columns, [[row[name] for name in more] + _shown(row) for row in rows])
-
-
-def _engine(name: str) -> Any:  # noqa: ANN401 - a name, or what finds
-    if name != "gpu":
-        return name
-    from cubestore_model import Scan  # noqa: PLC0415 - torch is for who needs it
-
-    return Scan()
 
 
 COLUMNS = ("chipid", "distance", "time", "geometry")
