@@ -6,7 +6,7 @@
 Vectors are scanned by their signs and measured exactly (``kernels``, ``codes``, ``search``); a file
 for each cube and model has both, mapped into memory (``file``, ``vectors``, ``build``). ``sources``
 says which cubes are looked at, ``question`` whose neighbours are asked for, ``filters`` which rows
-may be found. ``patch_sets`` looks among patches, ``change`` compares two dates.
+may be found. ``patch_sets`` looks among patches (``patch_vectors``), ``change`` compares two dates.
 """
 
 from cubestore.similarity.build import IndexedEmbedding, index_embeddings

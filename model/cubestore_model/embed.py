@@ -28,6 +28,7 @@ from cubestore_model.devices import device
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.encoders.encoded import Encoded
 from cubestore_model.inputs import Preparation, preparation
+from cubestore_model.loader import some_of
 from cubestore_model.prefetch import on_device
 from cubestore_model.stored import StoredChips
 from cubestore_model.vectors import Floats, Vectors
@@ -290,6 +291,4 @@ def _chosen(batch: dict[str, Any]) -> dict[str, Any]:
     pixels, chosen = batch["pixels"], batch["chosen"]
     if len(chosen) == len(pixels):
         return batch
-    rows = torch.tensor(chosen, pin_memory=pixels.is_cuda).to(pixels.device, non_blocking=True)
-    names = ("pixels", "valid", "time", "latlon")
-    return {**batch, **{name: batch[name].index_select(0, rows) for name in names}}
+    return some_of(batch, torch.tensor(chosen, pin_memory=pixels.is_cuda))

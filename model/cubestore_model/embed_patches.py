@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 import cubestore
@@ -29,9 +28,8 @@ from cubestore_model.devices import device
 from cubestore_model.embed import Options, quantized
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.inputs import Preparation, preparation
-from cubestore_model.loader import tensors
-
-Floats = NDArray[np.float32]
+from cubestore_model.loader import some_of, tensors
+from cubestore_model.patch_vectors import PatchVectors
 
 EVERY = "all"
 """Instead of names: every set with pixels that the model takes."""
@@ -163,7 +161,7 @@ class SetEmbedding:
         """
         wanted, network = self.wanted, self.encoder.to(self._device)
         for block in patch_sets.missing(self.patches, self._stored_as(wanted)):
-            made = _Block.of(wanted, block)
+            made = PatchVectors.of(wanted, block)
             for batch in self._batches(block):
                 self._encode(network, batch, made)
             if self.options.quantize and wanted.embedding.scale is None:
@@ -196,22 +194,22 @@ class SetEmbedding:
         those = batches.of(batches.share, first // self.options.batch_size)
         for batch in takewhile(lambda one: one["slot"][0] < end, map(tensors, those)):
             mine = (batch["slot"] >= first) & (batch["slot"] < end)
-            yield _some(batch, mine)
+            yield some_of(batch, torch.nonzero(mine)[:, 0])
 
-    def _encode(self, network: Encoder, batch: Mapping[str, Any], made: "_Block") -> None:
+    def _encode(self, network: Encoder, batch: Mapping[str, Any], made: PatchVectors) -> None:
         """Take the vectors of those acquisitions that have enough data."""
         size = self.wanted.embedding.chip_size
         chips = {**batch, **{n: _middle(batch[n], size) for n in ("pixels", "valid")}}
         enough = chips["valid"].float().mean(dim=(1, 2)) >= 1 - self.options.max_nodata
         if not enough.any():
             return
-        kept = _some(chips, enough)
+        kept = some_of(chips, torch.nonzero(enough)[:, 0])
         sent = {n: kept[n].to(self._device) for n in ("pixels", "valid", "time", "latlon")}
         with torch.inference_mode():
             out = network(**self.prepared({**kept, **sent}))
         made.put(kept["slot"], out.embedding, out.patches)
 
-    def _committed(self, wanted: PatchEmbedding, made: "_Block") -> FilledPatches:
+    def _committed(self, wanted: PatchEmbedding, made: PatchVectors) -> FilledPatches:
         with patch_sets.write(self.patches, wanted) as writer:
             values, dense = made.of_patches()
             writer.fill(made.block, values, dense=dense)
@@ -226,47 +224,6 @@ class SetEmbedding:
             left_out=len(made.values) - computed,
             saturated=sum(map(wanted.embedding.saturated, made.every())),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """The vectors of a block of patches, an acquisition after the other, until committed."""
-
-    block: range
-    seasons: tuple[int, ...]
-    values: Floats
-    dense: Floats | None
-
-    @classmethod
-    def of(cls, wanted: PatchEmbedding, block: range) -> "_Block":
-        """Hold none yet."""
-        embedding, seasons = wanted.embedding, tuple(n for _, n in wanted.seasons)
-        count, side = len(block) * int(np.prod(seasons)), embedding.patches
-        shape = (count, side, side, embedding.dimensions)
-        dense = np.full(shape, np.nan, np.float32) if side else None
-        values = np.full((count, embedding.dimensions), np.nan, np.float32)
-        return cls(block, seasons, values, dense)
-
-    def put(self, slots: Tensor, vectors: Tensor, parts: Tensor) -> None:
-        """Take the vectors of some acquisitions of the set."""
-        rows = slots.numpy() - self.block.start * int(np.prod(self.seasons))
-        self.values[rows] = vectors.float().cpu().numpy()
-        if self.dense is not None:
-            self.dense[rows] = parts.float().cpu().numpy().reshape(len(rows), *self.dense.shape[1:])
-
-    def of_patches(self) -> tuple[Floats, Floats | None]:
-        """Return the vectors of chips and parts, patch by patch and season by season."""
-        lead = (len(self.block), *self.seasons)
-        values = self.values.reshape(*lead, -1)
-        if self.dense is None:
-            return values, None
-        return values, self.dense.reshape(*lead, *self.dense.shape[1:])
-
-    def every(self) -> Iterator[Floats]:
-        """Yield the vectors of chips, then those of parts, acquisition by acquisition."""
-        yield self.values
-        if self.dense is not None:
-            yield from self.dense
 
 
 def sets(
@@ -306,9 +263,3 @@ def _middle(values: Tensor, size: int) -> Tensor:
     """Return the square in the middle, of so many pixels; all where there are no more."""
     top, left = ((n - size) // 2 for n in values.shape[-2:])
     return values[..., top : top + size, left : left + size]
-
-
-def _some(batch: Mapping[str, Any], which: Tensor) -> dict[str, Any]:
-    """Return some of a batch's chips."""
-    names = ("pixels", "valid", "time", "latlon", "slot")
-    return {**batch, **{name: batch[name][which] for name in names}}

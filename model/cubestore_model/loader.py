@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 import cubestore
@@ -161,6 +162,18 @@ def tensors(batch: Mapping[str, Any]) -> Batch:
     Times become microseconds since 1970, which torch has a type for.
     """
     return {name: _tensor(value) for name, value in batch.items()}
+
+
+PER_CHIP = ("pixels", "valid", "time", "latlon", "slot")
+"""What encoders are told of each chip, and where it lies."""
+
+
+def some_of(batch: Mapping[str, Any], rows: Tensor) -> Batch:
+    """Return some of a batch's chips, by index, on whatever device; names stay as they are."""
+    parts = {n: batch[n] for n in PER_CHIP if isinstance(batch.get(n), Tensor)}
+    there = {part.device: rows.to(part.device, non_blocking=True) for part in parts.values()}
+    some = {n: part.index_select(0, there[part.device]) for n, part in parts.items()}
+    return {**batch, **some}
 
 
 def _tensor(value: Any) -> Any:  # noqa: ANN401 - whatever a batch holds
