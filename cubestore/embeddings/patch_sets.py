@@ -37,7 +37,7 @@ class PatchEmbedding:
     """One set of vectors of one sensor of a patch set."""
 
     embedding: Embedding
-    """Its ``chip_size`` is the side of the square that was embedded, its ``loss_metric`` ""."""
+    """Its ``chip_size`` is the side of the square that was embedded."""
 
     sensor: str
     """Whose pixels they are made of: its id."""
@@ -50,14 +50,6 @@ class PatchEmbedding:
 
     seasons: tuple[tuple[str, int], ...] = field(default=())
     """The dim of the acquisitions and how many a patch has; (): one."""
-
-    def __post_init__(self) -> None:
-        if self.embedding.loss_metric:
-            raise MismatchError(
-                f"The {self.embedding.loss_metric} of {self.embedding.model} in a patch set",
-                expected="vectors alone",
-                remedy="leave the loss out",
-            )
 
     @property
     def variables(self) -> tuple[Array, ...]:
@@ -77,10 +69,11 @@ def missing(patches: PatchSet, wanted: PatchEmbedding) -> list[range]:
     """Return the blocks of patches that lack their vectors; each can be filled by a commit.
 
     Raises:
-        MismatchError: another set lies under that name.
+        MismatchError: another set lies under that name, or one without all that is wanted.
     """
     root = patches.root()
     _refuse_others(root, wanted)
+    _refuse_less(root, wanted)
     own = wanted.variables[-1]
     edges = range(0, wanted.count, own.block[0])
     blocks = [range(first, min(first + own.block[0], wanted.count)) for first in edges]
@@ -112,36 +105,46 @@ class PatchEmbeddingWriter:
     def __init__(self, adder: PatchAdder, wanted: PatchEmbedding, created: Instant | None) -> None:
         self._adder, self.wanted, self._created = adder, wanted, created
 
-    def fill(self, block: range, values: Vectors, *, dense: Vectors | None = None) -> Root:
+    def fill(
+        self,
+        block: range,
+        values: Vectors,
+        *,
+        dense: Vectors | None = None,
+        loss: Vectors | None = None,
+    ) -> Root:
         """Give a block of patches its vectors; readers see them from then on.
 
         Args:
             block: out of `missing`.
             values: ``(patches, [seasons,] dimensions)``, NaN where not computed.
             dense: ``(patches, [seasons,] rows, columns, dimensions)``, where it keeps them.
+            loss: ``(patches, [seasons])``, where it keeps it.
 
         Raises:
             MismatchError: vectors of another shape or dtype, or some neither finite nor all NaN.
             SlotError: patches that have their vectors already.
         """
         embedding = self.wanted.embedding
-        given = {embedding.variable: values} | ({} if dense is None else {embedding.dense: dense})
+        told = {embedding.variable: values, embedding.dense: dense, embedding.loss: loss}
+        given = {name: some for name, some in told.items() if some is not None}
         for name, some in given.items():
             self._refuse_unfit(name, some, len(block))
         staged = [o for name, some in given.items() for o in self._staged(name, block, some)]
         names = [n for n in embedding.variables if n in given]
         if len(names) < len(embedding.variables):
             raise MismatchError(
-                f"{embedding.model} without the vectors of its patches",
-                expected=f"those of {embedding.patch_size} pixels",
-                remedy="give dense, or leave patch_size out of the embedding",
+                f"{embedding.model} with {', '.join(names)} alone",
+                expected=f"{', '.join(embedding.variables)}",
+                remedy="give dense and loss, or leave patch_size or loss_metric out",
             )
         return self._adder.fill(block, staged, names, self._created)
 
     def _staged(self, name: str, block: range, values: Vectors) -> list[Staged | None]:
         staging, array = self._adder.staging, self._adder.arrays[name]
         high, rest = array.block[0], (0,) * (len(array.dims) - 1)
-        stored = self.wanted.embedding.stored(values)
+        embedding = self.wanted.embedding
+        stored = values if name == embedding.loss else embedding.stored(values)
         return [
             staging.write(name, (first // high, *rest), stored[first - block.start :][:high])
             for first in range(block.start, block.stop, high)
@@ -207,6 +210,18 @@ def _refuse_others(root: Root, wanted: PatchEmbedding) -> None:
         if variable.name in root.arrays:
             there = Array.from_document(variable.name, root.arrays[variable.name])
             refuse_other_set(there, variable)
+
+
+def _refuse_less(root: Root, wanted: PatchEmbedding) -> None:
+    """Refuse to add to vectors that are there: what is filled in stands."""
+    lacking = [v.name for v in wanted.variables if v.name not in root.arrays]
+    if lacking and wanted.embedding.variable in root.arrays:
+        raise MismatchError(
+            f"{wanted.embedding.variable} lies there without {', '.join(lacking)}",
+            expected="vectors, of parts too, and a loss that are computed together",
+            remedy="leave those out, or give the second set a name of its own "
+            "(`cubestore embed --name`)",
+        )
 
 
 def _sized(array: Array, count: int) -> Array:

@@ -187,7 +187,7 @@ class CubeEmbedding:
             dimensions=encoder.dimensions,
             chip_size=options.chip_size or entry.chip_size,
             patch_size=encoder.patch_size if options.dense else None,
-            loss_metric=_metric(encoder) if options.loss else "",
+            loss_metric=metric(encoder) if options.loss else "",
             url=entry.reference,
         )
         held = [one.embedding for one in embeddings.listed(cube)]
@@ -276,7 +276,12 @@ def _every(made: Vectors) -> Iterator[Floats]:
         yield from made.dense
 
 
-def _metric(encoder: Encoder) -> str:
+def metric(encoder: Encoder) -> str:
+    """Return the name of a model's loss.
+
+    Raises:
+        MismatchError: it has none.
+    """
     if not encoder.loss_metric:
         raise MismatchError(
             f"A loss of {encoder.id}",

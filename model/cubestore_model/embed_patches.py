@@ -25,7 +25,7 @@ from cubestore.embeddings.patch_sets import PatchEmbedding
 from cubestore.errors import MismatchError
 from cubestore.patches import PatchSet
 from cubestore_model.devices import device
-from cubestore_model.embed import Options, quantized
+from cubestore_model.embed import Options, metric, quantized
 from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.inputs import Preparation, preparation
 from cubestore_model.loader import some_of, tensors
@@ -77,7 +77,7 @@ def embed_patches(
         patches: names of sets, ``DATASET/PART``; ``all``: those with pixels that the model takes.
         weights: a file; None: those that were published.
         sensor: whose pixels; (): those that the model was trained on, of each set the first.
-        options: how. ``chip_size`` 0 is the whole patch, ``loss`` is not kept.
+        options: how. ``chip_size`` 0 is the whole patch.
 
     Raises:
         UnknownEncoderError: nobody registered such a model.
@@ -118,6 +118,8 @@ class SetEmbedding:
         prepared = preparation(
             encoder, source.sensor, source.bands, use=options.use, zeros=options.zeros
         )
+        if options.precision != "float32":
+            prepared = replace(prepared, precision=options.precision)
         embedding = Embedding(
             model=encoder.id,
             creator=entry.creator,
@@ -127,7 +129,7 @@ class SetEmbedding:
             dimensions=encoder.dimensions,
             chip_size=options.chip_size or source.shape[0],
             patch_size=encoder.patch_size if options.dense else None,
-            loss_metric=encoder.loss_metric if options.loss else "",
+            loss_metric=metric(encoder) if options.loss else "",
             url=entry.reference,
         )
         held = patch_sets.listed(patches).get(embedding.variable)
@@ -205,14 +207,18 @@ class SetEmbedding:
             return
         kept = some_of(chips, torch.nonzero(enough)[:, 0])
         sent = {n: kept[n].to(self._device) for n in ("pixels", "valid", "time", "latlon")}
-        with torch.inference_mode():
-            out = network(**self.prepared({**kept, **sent}))
-        made.put(kept["slot"], out.embedding, out.patches)
+        told = self.prepared({**kept, **sent})
+        half = self.options.precision == "bf16"
+        autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=half)
+        with torch.inference_mode(), autocast:
+            out = network(**told)
+            loss = network.loss(**told) if self.wanted.embedding.loss_metric else None
+        made.put(kept["slot"], out.embedding, out.patches, loss)
 
     def _committed(self, wanted: PatchEmbedding, made: PatchVectors) -> FilledPatches:
         with patch_sets.write(self.patches, wanted) as writer:
-            values, dense = made.of_patches()
-            writer.fill(made.block, values, dense=dense)
+            values, dense, loss = made.of_patches()
+            writer.fill(made.block, values, dense=dense, loss=loss)
         computed = int(np.isfinite(made.values[:, 0]).sum())
         return FilledPatches(
             patches=self.patches.name,

@@ -20,6 +20,7 @@ class PatchVectors:
     seasons: tuple[int, ...]
     values: Floats
     dense: Floats | None
+    loss: Floats | None = None
 
     @classmethod
     def of(cls, wanted: PatchEmbedding, block: range) -> "PatchVectors":
@@ -29,22 +30,27 @@ class PatchVectors:
         shape = (count, side, side, embedding.dimensions)
         dense = np.full(shape, np.nan, np.float32) if side else None
         values = np.full((count, embedding.dimensions), np.nan, np.float32)
-        return cls(block, seasons, values, dense)
+        loss = np.full(count, np.nan, np.float32) if embedding.loss_metric else None
+        return cls(block, seasons, values, dense, loss)
 
-    def put(self, slots: Tensor, vectors: Tensor, parts: Tensor) -> None:
+    def put(
+        self, slots: Tensor, vectors: Tensor, parts: Tensor, loss: Tensor | None = None
+    ) -> None:
         """Take the vectors of some acquisitions of the set."""
         rows = slots.numpy() - self.block.start * int(np.prod(self.seasons))
         self.values[rows] = vectors.float().cpu().numpy()
         if self.dense is not None:
             self.dense[rows] = parts.float().cpu().numpy().reshape(len(rows), *self.dense.shape[1:])
+        if self.loss is not None and loss is not None:
+            self.loss[rows] = loss.float().cpu().numpy()
 
-    def of_patches(self) -> tuple[Floats, Floats | None]:
-        """Return the vectors of chips and parts, patch by patch and season by season."""
+    def of_patches(self) -> tuple[Floats, Floats | None, Floats | None]:
+        """Return vectors of chips and parts and the loss, patch by patch and season by season."""
         lead = (len(self.block), *self.seasons)
-        values = self.values.reshape(*lead, -1)
-        if self.dense is None:
-            return values, None
-        return values, self.dense.reshape(*lead, *self.dense.shape[1:])
+        parts = (self.values, self.dense, self.loss)
+        values, dense, loss = (None if p is None else p.reshape(*lead, *p.shape[1:]) for p in parts)
+        assert values is not None  # noqa: S101 - they are always there
+        return values, dense, loss
 
     def every(self) -> Iterator[Floats]:
         """Yield the vectors of chips, then those of parts, acquisition by acquisition."""

@@ -225,6 +225,40 @@ def test_patches_without_data_get_no_vector(store):
     assert np.isnan(held.values).all(axis=1).tolist() == [False, True, False]
 
 
+def test_a_loss_lies_beside_and_the_precision_is_what_was_asked_for(store):
+    made = patch_set(store, 2)
+    sizes = {"dim": 64, "depth": 1, "heads": 2, "decoder_depth": 1}
+    encoder = cubestore_model.untrained("clay-tiny", config=sizes)
+    options = replace(SMALL, chip_size=16, loss=True, use=("B04", "B08"))
+    told = {"patches": [NAME], "options": options}
+    (done,) = cubestore_model.embed_patches(store.path, encoder, **told)
+    opened = xr.open_zarr(made.path, chunks=None)
+    loss = opened.loss_clay_tiny
+    assert loss.dims == ("patch", "season")
+    assert np.isfinite(loss).all()
+    assert loss.attrs["loss_metric"] == encoder.loss_metric
+    assert done.chips == loss.size
+    told["options"] = replace(options, precision="bf16")
+    with pytest.raises(MismatchError, match="precision 'bf16'"):
+        list(cubestore_model.embed_patches(store.path, encoder, **told))
+    with pytest.raises(MismatchError, match=r"reconstructs pixels"):
+        list(
+            cubestore_model.embed_patches(
+                store.path, "rcf", patches=[NAME], options=replace(SMALL, loss=True)
+            )
+        )
+
+
+def test_vectors_without_a_loss_get_none_later(store):
+    patch_set(store, 2)
+    encoder = cubestore_model.untrained("clay-tiny", config={"depth": 1, "decoder_depth": 1})
+    told = {"patches": [NAME], "options": replace(SMALL, chip_size=16, use=("B04", "B08"))}
+    list(cubestore_model.embed_patches(store.path, encoder, **told))
+    told["options"] = replace(told["options"], loss=True)
+    with pytest.raises(MismatchError, match=r"lies there without loss_clay_tiny.*embed --name"):
+        list(cubestore_model.embed_patches(store.path, encoder, **told))
+
+
 @pytest.mark.usefixtures("few")
 def test_blocks_are_filled_once_and_whole(store):
     made = patch_set(store, 5)
