@@ -125,7 +125,12 @@ class Column:
         return fits[self.codes]
 
     def _key(self, value: Scalar) -> Scalar:
-        return times.moment(value) if self.temporal and isinstance(value, str) else value
+        """Return what rows are compared with; pystac-client's own program sends numbers as text."""
+        if not isinstance(value, str):
+            return value
+        if self.temporal:
+            return times.moment(value)
+        return value if self.texts else _number_or_text(value)
 
 
 def _both(left: Mask, right: Mask) -> Mask:
@@ -134,6 +139,13 @@ def _both(left: Mask, right: Mask) -> Mask:
 
 def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
     return np.array([v if type(v) in (int, float) else np.nan for v in values], float)
+
+
+def _number_or_text(text: str) -> Scalar:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _moment_or_nan(text: str) -> float:

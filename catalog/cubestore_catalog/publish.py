@@ -20,7 +20,7 @@ from cubestore import disk, lock, stac
 from cubestore.cube import Cube, cube_at
 from cubestore.errors import CubestoreError, LockedError
 from cubestore.patches import PatchSet
-from cubestore.records import METADATA, Root
+from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
 from cubestore_catalog import collections, items, parquet, sets, snapshot, vectors
 from cubestore_catalog.errors import ItemError
@@ -123,12 +123,21 @@ def _described(
 
 def _made(one: Cube | PatchSet, old: list[Json], *, attributes: bool) -> list[Json]:
     """Return the items of a cube or a set; those that it had where they are still true."""
-    checksum = snapshot.checksum(one.path)
-    if _is_current(old, checksum):
+    data = Path(one.path, METADATA).read_bytes()
+    checksum = snapshot.checksum_of(data)
+    asked = attributes and isinstance(one, Cube)
+    if _is_current(old, checksum) and not (asked and _lacks_item(data)):
         return old
     if isinstance(one, Cube):
         return _of_cube(one, attributes=attributes)
     return [sets.set_item(one, one.root(), checksum)]
+
+
+def _lacks_item(data: bytes) -> bool:
+    """Return whether a cube's root holds no item, or one as of an earlier commit."""
+    attributes = orjson.loads(data)["attributes"]
+    held = stac.item_in(attributes)
+    return held is None or held["properties"].get(COMMIT) != attributes[COMMIT]["number"]
 
 
 def _groups(store: Store) -> Iterator[Cube | PatchSet]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cubestore.committed import Shard, committed
 from cubestore.cube import Cube
 from cubestore.encoding import Array
-from cubestore.records import METADATA, Root, digest
+from cubestore.records import Root, digest
 
 TOLD = (
     "time",
@@ -126,13 +126,8 @@ def snapshot(cube: Cube, root: Root) -> Snapshot:
     )
 
 
-def checksum(group: str) -> str:
-    """Return the SHA-256 of a group's ``zarr.json``, in hexadecimal: it names every state."""
-    return checksum_of(Path(group, METADATA).read_bytes())
-
-
 def checksum_of(data: bytes) -> str:
-    """Return the SHA-256 of bytes, in hexadecimal."""
+    """Return the SHA-256 of a group's ``zarr.json``, in hexadecimal: it names every state."""
     return digest(data).partition(":")[2]
 
 

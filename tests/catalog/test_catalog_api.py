@@ -409,6 +409,8 @@ def test_the_clients_own_program_searches_and_saves(address, tmp_path):
     client(*asked, "--save", str(saved))
     found = orjson.loads(saved.read_bytes())["features"]
     assert client(*asked, "--matched") == f"{len(found)} items matched\n"
+    asked[asked.index('{"eo:cloud_cover": {"lt": 50}}')] = "eo:cloud_cover<50"  # sent as text
+    assert client(*asked, "--matched") == f"{len(found)} items matched\n"
     assert len(found) > 7  # over several pages
     assert {item["collection"] for item in found} == {"radar"}
     assert all(item["properties"]["eo:cloud_cover"] < 50 for item in found)

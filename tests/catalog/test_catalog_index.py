@@ -141,7 +141,8 @@ def test_times_are_sorted_and_compared_as_times(items):
         ({"platform": {"startsWith": "sat"}}, lambda _: True),
         ({"platform": {"endsWith": "-c"}}, lambda p: p["platform"].endswith("-c")),
         ({"properties.platform": {"contains": "t-b"}}, lambda p: p["platform"] == "sat-b"),
-        ({"eo:cloud_cover": {"neq": "7"}}, lambda _: False),  # of another kind: never a match
+        ({"eo:cloud_cover": {"neq": "7"}}, lambda p: p["eo:cloud_cover"] != 7),  # stac-client's
+        ({"eo:cloud_cover": {"neq": "low"}}, lambda _: False),  # of another kind: never a match
         ({"absent": {"neq": 3}}, lambda _: False),
         ({"gsd": {"eq": True}}, lambda _: False),
     ],

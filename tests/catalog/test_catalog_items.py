@@ -286,6 +286,9 @@ def test_a_cube_that_somebody_writes_to_gets_its_attribute_later(small):
 def test_attributes_can_be_left_alone(small):
     publish(small.path, attributes=False)
     assert all(small.cube(*cube).root().number == 1 for cube in small.cubes())
+    publish(small.path)  # as after a service has brought the catalogue up to date
+    assert all(small.cube(*cube).root().number == 2 for cube in small.cubes())
+    assert publish(small.path).written == 0
 
 
 def test_what_is_gone_is_taken_out_and_nothing_else(small):

@@ -350,7 +350,7 @@ def test_a_place_has_a_series_and_chips_that_look_alike(page, store):
     np.testing.assert_allclose(told, (nir - red) / (nir + red), rtol=1e-3)
 
     chips = page.locator("#chips button")
-    expect(chips).to_have_count(10)
+    expect(chips).to_have_count(10, timeout=30_000)  # the first search compiles its loops
     page.wait_for_function(
         "[...document.querySelectorAll('#chips img')].every(i => i.naturalWidth)"
     )
