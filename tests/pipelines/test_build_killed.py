@@ -10,7 +10,7 @@ pytestmark = pytest.mark.faults
 @pytest.mark.parametrize(
     ("fault", "options"),
     [
-        (builds.kills, {"trials": 2}),
+        (builds.kills, {"trials": 1}),
         (builds.eventful, {}),
     ],
 )
