@@ -27,6 +27,7 @@ from cubestore.similarity.question import (
     fitting,
     named,
     refuse_no_direction,
+    refuse_unclear,
 )
 from cubestore.similarity.search import METRICS, Asked, Block, Finder, Found, Metric, search
 from cubestore.similarity.sources import (
@@ -196,12 +197,7 @@ class Neighbours:
         vector: npt.ArrayLike | None,
         sensor: Words | None,
     ) -> npt.NDArray[np.float64]:
-        if (at is not None) + bool(chip) + (vector is not None) != 1 or (time and at is None):
-            raise QueryError(
-                "A question with more than one of at, chip and vector, or with none",
-                expected="one of them; time with at alone",
-                remedy="give at=(lon, lat)",
-            )
+        refuse_unclear(at, time, chip, vector)
         if vector is not None:
             return fitting(vector, self.sources[0][1])
         if chip:

@@ -17,7 +17,7 @@ from cubestore.index.query import box_of
 from cubestore.index.selection import Box, Words, words_of
 from cubestore.similarity.filters import meets
 from cubestore.similarity.patch_vectors import Mask, PatchVectors, with_vectors
-from cubestore.similarity.question import Point, fitting, refuse_no_direction
+from cubestore.similarity.question import Point, fitting, refuse_no_direction, refuse_unclear
 from cubestore.similarity.search import Asked, Found, Metric, search
 from cubestore.store import Store
 
@@ -100,12 +100,7 @@ def _asked(
     chip: str,
     vector: npt.ArrayLike | None,
 ) -> npt.NDArray[np.float64]:
-    if (at is not None) + bool(chip) + (vector is not None) != 1 or (time and at is None):
-        raise QueryError(
-            "A question with more than one of at, chip and vector, or with none",
-            expected="one of them; time with at alone",
-            remedy="give at=(lon, lat)",
-        )
+    refuse_unclear(at, time, chip, vector)
     if vector is not None:
         return fitting(vector, found[0].embedding)
     where = _place(found, at, time) if at is not None else _called(found, chip)

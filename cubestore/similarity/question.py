@@ -50,6 +50,20 @@ class Chip:
         return scaled.astype(np.float64)
 
 
+def refuse_unclear(at: Point | None, time: str, chip: str, vector: npt.ArrayLike | None) -> None:
+    """Refuse a question that names no place, chip or vector, or more than one of them.
+
+    Raises:
+        QueryError: it does.
+    """
+    if (at is not None) + bool(chip) + (vector is not None) != 1 or (time and at is None):
+        raise QueryError(
+            "A question with more than one of at, chip and vector, or with none",
+            expected="one of them; time with at alone",
+            remedy="give at=(lon, lat)",
+        )
+
+
 def chip_at(sources: Sequence[Vectors], at: Point, time: str = "") -> Chip:
     """Return the chip at a place: the latest that has a vector.
 

@@ -174,22 +174,7 @@ class CubeEmbedding:
             MismatchError: bands, chips or options that the model does not take.
         """
         bands = [str(name) for name in cube.open().band.values]
-        prepared = preparation(encoder, cube.sensor.id, bands, use=options.use, zeros=options.zeros)
-        if options.precision != "float32":
-            prepared = replace(prepared, precision=options.precision)
-        entry = encoder.entry
-        embedding = Embedding(
-            model=encoder.id,
-            creator=entry.creator,
-            weights_sha256=encoder.weights_sha256,
-            preprocessing=prepared.text,
-            pooling=entry.pooling,
-            dimensions=encoder.dimensions,
-            chip_size=options.chip_size or entry.chip_size,
-            patch_size=encoder.patch_size if options.dense else None,
-            loss_metric=metric(encoder) if options.loss else "",
-            url=entry.reference,
-        )
+        prepared, embedding = asked_for(encoder, cube.sensor.id, bands, options)
         held = [one.embedding for one in embeddings.listed(cube)]
         scales = [one.scale for one in held if one.variable == embedding.variable]
         if options.quantize and scales and scales[0] is not None:
@@ -264,6 +249,39 @@ class CubeEmbedding:
         )
 
 
+def asked_for(
+    encoder: Encoder, sensor: str, bands: Sequence[str], options: Options, chip_size: int = 0
+) -> tuple[Preparation, Embedding]:
+    """Return how pixels are prepared for a model, and the set of vectors that it makes of them.
+
+    Args:
+        encoder: the model.
+        sensor: whose pixels.
+        bands: that are there, in their order.
+        options: how.
+        chip_size: pixels along a chip where the options do not say; 0: as the model was trained.
+
+    Raises:
+        MismatchError: bands or options that the model does not take.
+    """
+    prepared = preparation(encoder, sensor, bands, use=options.use, zeros=options.zeros)
+    if options.precision != "float32":
+        prepared = replace(prepared, precision=options.precision)
+    entry = encoder.entry
+    return prepared, Embedding(
+        model=encoder.id,
+        creator=entry.creator,
+        weights_sha256=encoder.weights_sha256,
+        preprocessing=prepared.text,
+        pooling=entry.pooling,
+        dimensions=encoder.dimensions,
+        chip_size=options.chip_size or chip_size or entry.chip_size,
+        patch_size=encoder.patch_size if options.dense else None,
+        loss_metric=_metric(encoder) if options.loss else "",
+        url=entry.reference,
+    )
+
+
 def quantized(embedding: Embedding, scale: float) -> Embedding:
     """Return the same set, kept as integers."""
     return replace(embedding, dtype="int8", scale=scale)
@@ -276,7 +294,7 @@ def _every(made: Vectors) -> Iterator[Floats]:
         yield from made.dense
 
 
-def metric(encoder: Encoder) -> str:
+def _metric(encoder: Encoder) -> str:
     """Return the name of a model's loss.
 
     Raises:

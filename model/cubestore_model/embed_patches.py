@@ -20,14 +20,14 @@ from torch import Tensor
 
 import cubestore
 from cubestore.batches.sources import PatchSource
-from cubestore.embeddings import Embedding, patch_sets, scale_for
+from cubestore.embeddings import patch_sets, scale_for
 from cubestore.embeddings.patch_sets import PatchEmbedding
 from cubestore.errors import MismatchError
 from cubestore.patches import PatchSet
 from cubestore_model.devices import device
-from cubestore_model.embed import Options, metric, quantized
+from cubestore_model.embed import Options, asked_for, quantized
 from cubestore_model.encoder import Encoder, load_encoder
-from cubestore_model.inputs import Preparation, preparation
+from cubestore_model.inputs import Preparation
 from cubestore_model.loader import some_of, tensors
 from cubestore_model.patch_vectors import PatchVectors
 
@@ -114,23 +114,9 @@ class SetEmbedding:
         Raises:
             MismatchError: bands, sizes or options that the model or the set does not take.
         """
-        source, entry = PatchSource(patches, variable), encoder.entry
-        prepared = preparation(
-            encoder, source.sensor, source.bands, use=options.use, zeros=options.zeros
-        )
-        if options.precision != "float32":
-            prepared = replace(prepared, precision=options.precision)
-        embedding = Embedding(
-            model=encoder.id,
-            creator=entry.creator,
-            weights_sha256=encoder.weights_sha256,
-            preprocessing=prepared.text,
-            pooling=entry.pooling,
-            dimensions=encoder.dimensions,
-            chip_size=options.chip_size or source.shape[0],
-            patch_size=encoder.patch_size if options.dense else None,
-            loss_metric=metric(encoder) if options.loss else "",
-            url=entry.reference,
+        source = PatchSource(patches, variable)
+        prepared, embedding = asked_for(
+            encoder, source.sensor, source.bands, options, source.shape[0]
         )
         held = patch_sets.listed(patches).get(embedding.variable)
         if options.quantize and held and held.scale is not None:
