@@ -19,11 +19,11 @@ from cubestore_catalog.errors import (
     TooLargeError,
     UnknownRecordError,
 )
-from cubestore_catalog.index import Index, Page
-from cubestore_catalog.parquet import load
 from cubestore_catalog.publish import Published, publish
-from cubestore_catalog.query import Search, Sort
+from cubestore_catalog.search.index import Index, Page
+from cubestore_catalog.search.query import Search, Sort
 from cubestore_catalog.service import service
+from cubestore_catalog.stac.parquet import load
 
 __all__ = [
     "CatalogError",

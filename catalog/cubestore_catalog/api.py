@@ -19,9 +19,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from cubestore_catalog import documents, query
-from cubestore_catalog.answers import address_of, answer, refuse, refuse_route
-from cubestore_catalog.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
 from cubestore_catalog.errors import (
     CatalogError,
     ItemError,
@@ -30,7 +27,11 @@ from cubestore_catalog.errors import (
     TooSlowBodyError,
     UnknownRecordError,
 )
-from cubestore_catalog.index import Index, Item, Page
+from cubestore_catalog.search import query
+from cubestore_catalog.search.index import Index, Item, Page
+from cubestore_catalog.web import documents
+from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_route
+from cubestore_catalog.web.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
 
 MOST_BYTES = 1_000_000
 """Of a request's body: a country's outline has a tenth of it."""

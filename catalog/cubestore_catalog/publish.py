@@ -22,9 +22,9 @@ from cubestore.errors import CubestoreError, LockedError
 from cubestore.patches import PatchSet
 from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
-from cubestore_catalog import collections, items, parquet, sets, snapshot, vectors
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.records import CATALOG, Json
+from cubestore_catalog.stac import collections, items, parquet, sets, snapshot, vectors
+from cubestore_catalog.stac.records import CATALOG, Json
 
 log = logging.getLogger(__name__)
 

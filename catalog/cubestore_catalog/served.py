@@ -7,12 +7,12 @@ from typing import Any
 
 from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
-from cubestore_catalog import parquet
-from cubestore_catalog.documents import Address, Link
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.items import PATH
 from cubestore_catalog.publish import publish
-from cubestore_catalog.records import CATALOG
+from cubestore_catalog.stac import parquet
+from cubestore_catalog.stac.items import PATH
+from cubestore_catalog.stac.records import CATALOG
+from cubestore_catalog.web.documents import Address, Link
 
 log = logging.getLogger(__name__)
 

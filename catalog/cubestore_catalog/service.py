@@ -25,21 +25,23 @@ from starlette.routing import Mount, Route
 
 from cubestore import Store, disk, open_store
 from cubestore.errors import CubestoreError
-from cubestore_catalog import browse, chip, looks, parameters, served, similar
-from cubestore_catalog.answers import address_of, answer, refuse, refuse_rest, refuse_route
+from cubestore_catalog import served
 from cubestore_catalog.api import METHODS, api
-from cubestore_catalog.components import Embedded
-from cubestore_catalog.documents import GEOJSON
-from cubestore_catalog.gate import Gate
-from cubestore_catalog.headers import BROWSE, SafeHeaders
-from cubestore_catalog.index import Index, Item
 from cubestore_catalog.limits import Workers
-from cubestore_catalog.live import Live, Load, Tell
-from cubestore_catalog.looks import Look
-from cubestore_catalog.opened import OpenedCube, OpenedCubes
-from cubestore_catalog.quicklook import Picture, Pictures
-from cubestore_catalog.series import series
-from cubestore_catalog.zarr_files import ZarrFiles
+from cubestore_catalog.search.index import Index, Item
+from cubestore_catalog.views import chip, looks, similar
+from cubestore_catalog.views.components import Embedded
+from cubestore_catalog.views.looks import Look
+from cubestore_catalog.views.opened import OpenedCube, OpenedCubes
+from cubestore_catalog.views.quicklook import Picture, Pictures
+from cubestore_catalog.views.series import series
+from cubestore_catalog.web import browse, parameters
+from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_rest, refuse_route
+from cubestore_catalog.web.documents import GEOJSON
+from cubestore_catalog.web.gate import Gate
+from cubestore_catalog.web.headers import BROWSE, SafeHeaders
+from cubestore_catalog.web.live import Live, Load, Tell
+from cubestore_catalog.web.zarr_files import ZarrFiles
 
 log = logging.getLogger(__name__)
 

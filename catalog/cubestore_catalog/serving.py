@@ -9,8 +9,8 @@ import uvicorn
 
 from cubestore_catalog import served
 from cubestore_catalog.errors import PortError
-from cubestore_catalog.live import Tell
 from cubestore_catalog.service import SECONDS, service
+from cubestore_catalog.web.live import Tell
 
 HOST, PORT = "127.0.0.1", 8000
 """This machine alone."""

@@ -24,7 +24,8 @@ import psutil
 import uvicorn
 
 import cubestore
-from cubestore_catalog import Index, query, service, serving
+from cubestore_catalog import Index, service, serving
+from cubestore_catalog.search import query
 
 ITEMS, CLIENTS, SECONDS = 100_000, 32, 60
 SEARCHES = 200

@@ -10,7 +10,9 @@ import shapely
 
 import cubestore
 from cubestore import layout
-from cubestore_catalog import Index, coverage, load, outline, publish, query
+from cubestore_catalog import Index, load, publish
+from cubestore_catalog.search import query
+from cubestore_catalog.stac import coverage, outline
 from tests.catalog.published import append, slot
 
 SENSORS = {"mgrs": "sentinel-2-l2a", "sin": "modis-09a1"}

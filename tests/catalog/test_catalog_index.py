@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cubestore_catalog import Index, ItemError, RequestError, Search, Sort, UnknownRecordError
-from cubestore_catalog.query import from_post
-from cubestore_catalog.times import instant
+from cubestore_catalog.search.query import from_post
+from cubestore_catalog.search.times import instant
 
 HOUR = 3_600_000_000
 SORTS = ("eo:cloud_cover", "datetime", "platform", "id", "missing")

@@ -17,8 +17,9 @@ import cubestore
 from cubestore import SENSORS
 from cubestore.cube import cube_at
 from cubestore.errors import NotAStoreError, QueryError
-from cubestore_catalog import Index, api, load, outline, publish
+from cubestore_catalog import Index, api, load, publish
 from cubestore_catalog.errors import ItemError
+from cubestore_catalog.stac import outline
 from cubestore_pipelines.cli import main
 from tests.catalog.published import MODEL, append, full_store, slot, validator
 

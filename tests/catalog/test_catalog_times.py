@@ -1,7 +1,7 @@
 import pytest
 
 from cubestore_catalog import RequestError
-from cubestore_catalog.times import EARLIEST, LATEST, instant, interval, moment
+from cubestore_catalog.search.times import EARLIEST, LATEST, instant, interval, moment
 
 DAY = 86_400_000_000
 NOON = 12 * 3_600_000_000

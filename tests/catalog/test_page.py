@@ -18,7 +18,8 @@ from rasterio.io import MemoryFile
 import cubestore
 import cubestore_catalog
 from cubestore import embeddings
-from cubestore_catalog import colormaps, service
+from cubestore_catalog import service
+from cubestore_catalog.views import colormaps
 from tests.catalog.conftest import RCF, collection, serving
 
 SITE = Path(cubestore_catalog.__file__).parent / "site"

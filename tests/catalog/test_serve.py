@@ -17,11 +17,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 import cubestore
-from cubestore_catalog import OverloadError, browse, limits, service
+from cubestore_catalog import OverloadError, limits, service
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.limits import Workers
-from cubestore_catalog.live import Live
 from cubestore_catalog.served import standing
+from cubestore_catalog.web import browse
+from cubestore_catalog.web.live import Live
 from tests.catalog.conftest import contents
 
 CUBE = "mgrs/31UDQ/landsat-c2-l2"

@@ -10,8 +10,8 @@ import rasterio
 from rasterio.io import MemoryFile
 
 import cubestore
-from cubestore_catalog import colormaps, components, sampling
-from cubestore_catalog.opened import OpenedCubes
+from cubestore_catalog.views import colormaps, components, sampling
+from cubestore_catalog.views.opened import OpenedCubes
 
 HOME = "31UDQ/landsat-c2-l2"
 LOOK = f"/quicklook/mgrs/{HOME}"

@@ -9,9 +9,9 @@ from cubestore import layout
 from cubestore.encoding import Array
 from cubestore.records import software
 from cubestore.sensors import Sensor
-from cubestore_catalog import coverage, described, outline, records
-from cubestore_catalog.records import Json, declared, link
-from cubestore_catalog.snapshot import Slot, Snapshot, moment
+from cubestore_catalog.stac import coverage, described, outline, records
+from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
 ASSET = "data"
 

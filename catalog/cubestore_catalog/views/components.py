@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from cubestore import embeddings
 from cubestore.embeddings import Held
-from cubestore_catalog import limits, where
+from cubestore_catalog import limits
 from cubestore_catalog.errors import RequestError, UnknownRecordError
-from cubestore_catalog.opened import Cache, OpenedCube
-from cubestore_catalog.png import png
-from cubestore_catalog.quicklook import Picture
-from cubestore_catalog.sampling import Part
+from cubestore_catalog.views import where
+from cubestore_catalog.views.opened import Cache, OpenedCube
+from cubestore_catalog.views.png import png
+from cubestore_catalog.views.quicklook import Picture
+from cubestore_catalog.views.sampling import Part
 
 COLOURS = 3
 MOST_VECTORS = 20_000

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from cubestore import cloud
-from cubestore_catalog import limits, where
-from cubestore_catalog.opened import OpenedCube, Pixels, band_numbers
+from cubestore_catalog import limits
+from cubestore_catalog.views import where
+from cubestore_catalog.views.opened import OpenedCube, Pixels, band_numbers
 
 
 def series(opened: OpenedCube, at: where.Position, bands: Sequence[str] = ()) -> dict[str, Any]:

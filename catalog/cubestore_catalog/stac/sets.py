@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cubestore.encoding import Array
 from cubestore.patches import PatchSet
 from cubestore.records import Root
-from cubestore_catalog import described, items, outline, records
-from cubestore_catalog.records import Json, declared, link
-from cubestore_catalog.snapshot import moment
+from cubestore_catalog.stac import described, items, outline, records
+from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.snapshot import moment
 
 PATCHES = "patches"
 """The collection of all sets."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore_catalog import times
 from cubestore_catalog.errors import RequestError
+from cubestore_catalog.search import times
 
 Scalar = str | float | bool
 Mask = NDArray[np.bool_]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cubestore_catalog import looks, sampling, where
-from cubestore_catalog.looks import Look
-from cubestore_catalog.opened import Cache, OpenedCube
-from cubestore_catalog.png import png
+from cubestore_catalog.views import looks, sampling, where
+from cubestore_catalog.views.looks import Look
+from cubestore_catalog.views.opened import Cache, OpenedCube
+from cubestore_catalog.views.png import png
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of pictures that are kept."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore_catalog import colormaps
 from cubestore_catalog.errors import RequestError
-from cubestore_catalog.opened import OpenedCube, band_numbers
+from cubestore_catalog.views import colormaps
+from cubestore_catalog.views.opened import OpenedCube, band_numbers
 
 Range = tuple[float, float]
 Values = NDArray[np.float32]

@@ -26,8 +26,8 @@ from cubestore.patches import PATCHES
 from cubestore.records import METADATA
 from cubestore.sensors import SENSORS
 from cubestore_catalog.errors import UnknownRecordError
-from cubestore_catalog.parquet import FILE
-from cubestore_catalog.records import CATALOG
+from cubestore_catalog.stac.parquet import FILE
+from cubestore_catalog.stac.records import CATALOG
 
 PIECE = 256 * 1024
 """Bytes that are read and sent at a time: all that a request holds in memory."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cubestore.shards import NOWHERE, Shard
 from cubestore_catalog import limits
 from cubestore_catalog.errors import UnknownRecordError
-from cubestore_catalog.opened import OpenedCube, Pixels
+from cubestore_catalog.views.opened import OpenedCube, Pixels
 
 MOST_CHUNKS = 2048
 """Chunks that are decoded for a picture, about 0.2 ms each of ten bands."""

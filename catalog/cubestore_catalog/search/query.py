@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 import shapely
 
-from cubestore_catalog import cql, places, times
-from cubestore_catalog.columns import COMPARISONS, PATTERNS, Condition
 from cubestore_catalog.errors import RequestError
-from cubestore_catalog.fields import WHOLE, Fields
+from cubestore_catalog.search import cql, places, times
+from cubestore_catalog.search.columns import COMPARISONS, PATTERNS, Condition
+from cubestore_catalog.search.fields import WHOLE, Fields
 
 Json = Any
 """Whatever JSON holds."""

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cubestore import Store
 from cubestore.errors import CubestoreError
-from cubestore_catalog.index import Item
-from cubestore_catalog.watch import State, state_of
+from cubestore_catalog.search.index import Item
+from cubestore_catalog.stac.watch import State, state_of
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from cubestore.chips import chip_id
 from cubestore.sensors import SENSORS
-from cubestore_catalog import looks, where
 from cubestore_catalog.errors import UnknownRecordError
-from cubestore_catalog.opened import OpenedCube, OpenedCubes
-from cubestore_catalog.png import png
-from cubestore_catalog.quicklook import Picture
-from cubestore_catalog.sampling import Part
+from cubestore_catalog.views import looks, where
+from cubestore_catalog.views.opened import OpenedCube, OpenedCubes
+from cubestore_catalog.views.png import png
+from cubestore_catalog.views.quicklook import Picture
+from cubestore_catalog.views.sampling import Part
 
 DEFAULT_SIZE, MOST_SIZE = 128, 1024
 """Pixels along a picture's side: unless told, and the most."""

@@ -15,9 +15,9 @@ from typing import Any
 import cql2
 import shapely
 
-from cubestore_catalog import places, times
-from cubestore_catalog.columns import TEMPORAL, Condition
 from cubestore_catalog.errors import RequestError
+from cubestore_catalog.search import places, times
+from cubestore_catalog.search.columns import TEMPORAL, Condition
 
 Node = Any
 """A part of a CQL2 document: whatever JSON holds."""

@@ -8,10 +8,10 @@ from cubestore import layout
 from cubestore.embeddings.definition import Embedding, described
 from cubestore.embeddings.stored import commits_of
 from cubestore.visible import COMPUTED
-from cubestore_catalog import coverage, items, outline, records
-from cubestore_catalog import described as words
-from cubestore_catalog.records import Json, declared, link
-from cubestore_catalog.snapshot import Slot, Snapshot, moment
+from cubestore_catalog.stac import coverage, items, outline, records
+from cubestore_catalog.stac import described as words
+from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
 MODELS = "models"
 """The collection of models."""

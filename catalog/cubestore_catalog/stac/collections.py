@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cubestore import sensors
-from cubestore_catalog import items, outline, records, sets, vectors
-from cubestore_catalog.records import Json, declared, link
+from cubestore_catalog.stac import items, outline, records, sets, vectors
+from cubestore_catalog.stac.records import Json, declared, link
 
 SUMMARIES = ("platform", "constellation", "gsd", "proj:code")
 """Properties of which a collection lists the values."""

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from cubestore import disk
 from cubestore.store import open_store
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.records import CATALOG, Json
+from cubestore_catalog.stac.records import CATALOG, Json
 
 FILE = "items.parquet"
 WHOLE = "cubestore:item"

@@ -9,9 +9,9 @@ import shapely
 
 import cubestore
 from cubestore import Store
-from cubestore_catalog.chip import Chip
-from cubestore_catalog.opened import Cache
-from cubestore_catalog.watch import state_of
+from cubestore_catalog.stac.watch import state_of
+from cubestore_catalog.views.chip import Chip
+from cubestore_catalog.views.opened import Cache
 
 DEFAULT_COUNT, MOST = 10, 100
 """Chips of an answer: unless told, and the most."""

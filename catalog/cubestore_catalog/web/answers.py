@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cubestore.errors import CubestoreError, DamagedError, FormatError
-from cubestore_catalog.documents import JSON, Address
 from cubestore_catalog.errors import CatalogError
-from cubestore_catalog.headers import SAFE
+from cubestore_catalog.web.documents import JSON, Address
+from cubestore_catalog.web.headers import SAFE
 
 SOON = 2
 """Seconds after which it is worth trying again when the service is busy."""

@@ -8,10 +8,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cubestore_catalog.answers import address_of
 from cubestore_catalog.errors import UnknownRecordError
+from cubestore_catalog.web.answers import address_of
 
-BUILT = Path(__file__).parent / "site" / "built"
+BUILT = Path(__file__).parents[1] / "site" / "built"
 
 HTML, JSON = "text/html", "application/json"
 

@@ -17,11 +17,12 @@ import orjson
 import shapely
 from numpy.typing import NDArray
 
-from cubestore_catalog import limits, paging, times
-from cubestore_catalog.columns import TEMPORAL, Column, Mask
-from cubestore_catalog.cql import Rest
+from cubestore_catalog import limits
 from cubestore_catalog.errors import ItemError, RequestError, UnknownRecordError
-from cubestore_catalog.query import Search, Sort
+from cubestore_catalog.search import paging, times
+from cubestore_catalog.search.columns import TEMPORAL, Column, Mask
+from cubestore_catalog.search.cql import Rest
+from cubestore_catalog.search.query import Search, Sort
 
 Item = Mapping[str, Any]
 Rows = NDArray[np.int64]

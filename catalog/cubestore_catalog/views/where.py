@@ -9,8 +9,8 @@ import pyproj
 from odc.geo.geobox import GeoBox
 
 from cubestore_catalog.errors import RequestError
-from cubestore_catalog.opened import OpenedCube
-from cubestore_catalog.sampling import Part
+from cubestore_catalog.views.opened import OpenedCube
+from cubestore_catalog.views.sampling import Part
 
 Position = tuple[float, float]
 """Longitude and latitude, degrees."""

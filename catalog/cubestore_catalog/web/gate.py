@@ -3,7 +3,7 @@
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cubestore_catalog.answers import answer
+from cubestore_catalog.web.answers import answer
 
 READING = ("GET", "HEAD", "OPTIONS")
 
