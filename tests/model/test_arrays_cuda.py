@@ -30,6 +30,7 @@ TYPES = {
     "int32": "int",
     "int64": "long long",
     "int8": "signed char",
+    "uint32": "unsigned int",
     "uint8": "unsigned char",
 }
 WHOLE = {"power", "value", "pixel"}
@@ -63,7 +64,7 @@ def compiled(tmp_path_factory):
         pytest.skip("needs g++")
     home = tmp_path_factory.mktemp("kernels")
     both = [(n, *t) for n in cuda.KERNELS for t in (("int16", "float64"), ("float32", "float32"))]
-    code = "#include <algorithm>\n#include <cmath>\nusing namespace std;\n"
+    code = "#include <algorithm>\n#include <cmath>\nusing namespace std;\nusing Index = unsigned;\n"
     (home / "kernels.cpp").write_text(code + "".join(written(*one) for one in both))
     told = ["-O1", "-ffp-contract=off", "-shared", "-fPIC"]
     subprocess.run([compiler, *told, "-o", home / "k.so", home / "kernels.cpp"], check=True)
@@ -98,11 +99,22 @@ def test_every_byte_is_the_published_one(compiled, pixels):
     with np.errstate(all="ignore"):
         for mean, std in MEAN_STD:
             low, width = quantise.between([mean], [std], pixels[None, None])
-            made = compiled("bytes_between", out, pixels, low.item(), width.item())
+            made = compiled("bytes_between", out, pixels, low.ravel(), width.ravel(), out.size, 1)
             expected = quantise.mean_two_std(pixels[None, None], [mean], [std])[0, 0]
             np.testing.assert_array_equal(made, expected)
-        made = compiled("bytes_between", out, pixels, 0.0, quantise.FULL_SCALE)
+        whole = (np.array([n], low.dtype) for n in (0, quantise.FULL_SCALE))
+        made = compiled("bytes_between", out, pixels, *whole, out.size, 1)
         np.testing.assert_array_equal(made, quantise.ten_thousandths(pixels))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_each_band_has_bytes_of_its_own(compiled, dtype):
+    pixels, (mean, std) = chips(dtype)[0], np.transpose([*MEAN_STD, (20, 9)])
+    low, width = quantise.between(mean, std, pixels)
+    out = np.empty(pixels.shape, "uint8")
+    with np.errstate(all="ignore"):
+        made = compiled("bytes_between", out, pixels, low.ravel(), width.ravel(), 5 * 7, 4)
+        np.testing.assert_array_equal(made, quantise.mean_two_std(pixels, mean, std))
 
 
 @pytest.mark.parametrize("scale", [0.37, 1.0, 1e-3, 15.5])
@@ -169,6 +181,9 @@ def test_cupy_gives_the_same_bytes(cupy, pixels):
             np.testing.assert_array_equal(
                 cupy.asnumpy(made), arrays.mean_two_std(shaped, [mean], [std])
             )
+        images, (mean, std) = np.resize(pixels, (2, 3, 5, 7)), np.transpose(MEAN_STD)
+        made = arrays.mean_two_std(cupy.asarray(images), mean, std)
+        np.testing.assert_array_equal(cupy.asnumpy(made), arrays.mean_two_std(images, mean, std))
         made = arrays.ten_thousandths(cupy.asarray(pixels))
         np.testing.assert_array_equal(cupy.asnumpy(made), arrays.ten_thousandths(pixels))
 

@@ -5,6 +5,7 @@ product next to a sum that the compiler could make one rounding of.
 """
 
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,21 @@ import numpy as np
 from cubestore.embeddings.definition import LARGEST, MISSING
 from cubestore.quantise import LARGEST as BYTE
 from cubestore.stats.norms import FAINTEST
-from cubestore_model.arrays.modules import Array
+from cubestore_model.arrays.modules import Array, module_of
 
 FLOOR = f"{FAINTEST!r}f"
+
+MANY = 2**32
+"""Numbers that 32 bits do not count."""
 
 TAKEN = """
     raw X stored, raw bool valid, raw float32 picked, raw float32 mean, raw float32 std,
     raw float32 empty, float32 low, float32 high, float32 fill, bool decibels,
-    int64 plane, int32 bands, int32 channels
+    uint32 plane, uint32 bands, uint32 channels
 """
 SCALE = f"""
-    const int at = i / plane, k = at % bands;
-    const int pixel = i - (long long)at * plane;
+    const Index at = (Index)i / plane, pixel = (Index)i - at * plane;
+    const Index k = at % bands;
     const int from = (int)picked[k];
     const long long image = at / bands;
     const X raw = stored[(image * channels + max(from, 0)) * plane + pixel];
@@ -48,10 +52,11 @@ KERNELS = {
         f"out = 10.0f * log10f(power <= 0 ? {FLOOR} : power);",
     ),
     "bytes_between": (
-        "X pixel, C low, C width",
+        "X pixel, raw C low, raw C width, uint32 plane, uint32 bands",
         "uint8 out",
         f"""
-        const C scaled = ((C)pixel - low) / width * (C){BYTE};
+        const Index k = (Index)i / plane % bands;
+        const C scaled = ((C)pixel - low[k]) / width[k] * (C){BYTE};
         out = scaled > 0 ? (scaled < {BYTE} ? (unsigned char)scaled : {int(BYTE)}) : 0;
         """,
     ),
@@ -64,7 +69,10 @@ KERNELS = {
         """,
     ),
 }
-"""Name -> what is taken, what is filled, and the body of the loop, as CuPy has them."""
+"""Name -> what is taken, what is filled, and the body of the loop, as CuPy has them.
+
+``Index`` counts numbers: with 32 bits where they suffice, as a GPU divides those far sooner.
+"""
 
 
 def scale(
@@ -79,7 +87,7 @@ def scale(
     picked, mean, std, empty = table
     plane, (_, channels) = out.shape[2] * out.shape[3], stored.shape[:2]
     numbers = (*map(np.float32, limits), decibels, plane, out.shape[1], channels)
-    _kernel("scale")(stored, valid, picked, mean, std, empty, *numbers, out)
+    _kernel("scale", _index(out))(stored, valid, picked, mean, std, empty, *numbers, out)
 
 
 def decibels(power: Array) -> Array:
@@ -88,8 +96,17 @@ def decibels(power: Array) -> Array:
 
 
 def bytes_between(pixels: Array, low: Array, width: Array) -> Array:
-    """Return ``(x - low) / width * 255`` in bytes, in the precision of the two."""
-    return _kernel("bytes_between")(pixels, low, width)
+    """Return ``(x - low) / width * 255`` in bytes, in the precision of the two.
+
+    Args:
+        pixels: ``(…, band, y, x)``; of any shape, where one band is told.
+        low: ``(band,)``, on the GPU as well.
+        width: ``(band,)``.
+    """
+    xp, bands = module_of(pixels), low.size
+    plane = prod(pixels.shape[-2:]) if bands > 1 else pixels.size
+    there = xp.ascontiguousarray(pixels)
+    return _kernel("bytes_between", _index(pixels))(there, low, width, plane, bands)
 
 
 def steps(vectors: Array, scale: Any) -> Array:  # noqa: ANN401 - a scalar
@@ -97,8 +114,14 @@ def steps(vectors: Array, scale: Any) -> Array:  # noqa: ANN401 - a scalar
     return _kernel("steps")(vectors, scale)
 
 
+def _index(array: Array) -> str:
+    """Return the type that counts the numbers of an array."""
+    return "unsigned int" if array.size < MANY else "unsigned long long"
+
+
 @lru_cache
-def _kernel(name: str) -> Any:  # noqa: ANN401 - CuPy's own
+def _kernel(name: str, index: str = "unsigned int") -> Any:  # noqa: ANN401 - CuPy's own
     import cupy  # noqa: PLC0415 - for GPUs alone
 
-    return cupy.ElementwiseKernel(*KERNELS[name], f"cubestore_{name}")
+    told = f"typedef {index} Index;"
+    return cupy.ElementwiseKernel(*KERNELS[name], f"cubestore_{name}", preamble=told)

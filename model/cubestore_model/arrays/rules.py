@@ -27,15 +27,16 @@ def mean_two_std(pixels: Array, mean: Sequence[float], std: Sequence[float]) -> 
     if module_of(pixels) is np:
         return quantise.mean_two_std(pixels, mean, std)
     low, width = quantise.between(mean, std, pixels)
-    return cuda.bytes_between(pixels, low, width)
+    return cuda.bytes_between(pixels, low.ravel(), width.ravel())
 
 
 def ten_thousandths(pixels: Array) -> Array:
     """Return ``x / 10000 * 255`` in bytes: see `cubestore.quantise`."""
-    if module_of(pixels) is np:
+    xp = module_of(pixels)
+    if xp is np:
         return quantise.ten_thousandths(pixels)
     wide = np.float32 if pixels.dtype == np.float32 else np.float64
-    return cuda.bytes_between(pixels, wide(0), wide(quantise.FULL_SCALE))
+    return cuda.bytes_between(pixels, *xp.array([[0], [quantise.FULL_SCALE]], wide))
 
 
 def steps_of(vectors: Array, scale: float) -> Array:
