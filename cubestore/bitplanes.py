@@ -9,7 +9,6 @@ The format is c-blosc 1's (README_CHUNK_FORMAT.rst) and bitshuffle's 0.3: plane 
 bit k of its elements, the least significant first, eight elements a byte.
 """
 
-from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +21,10 @@ Array = NDArray[Any]
 TOGETHER = 2048
 """Elements that are put together at a time: they stay in the first cache."""
 
-_HEADER = Struct("<2xBBII")
-"""Flags, bytes of an element, bytes in all, bytes of a block."""
+HEADER_BYTES = 16
 
-_FLAGS = 2
-"""Where in the header the flags stand."""
-
+FLAGS, ITEMSIZE, SIZE, BLOCK, STORED = 2, 3, 4, 8, 12
+"""Where in the header they stand: bytes of an element, in all, of a block, and of the chunk."""
 
 _COPIED, _BITSHUFFLED = 0x2, 0x4
 _BITS = 8
@@ -48,25 +45,35 @@ class Window(NamedTuple):
     """First row and column in the destination."""
 
 
-def block_of(chunk: bytearray | memoryview, shape: tuple[int, int, int]) -> int:
+@compiled
+def number_at(data: Array, at: int) -> int:
+    """Return the four bytes there as a number, the least significant first."""
+    low, high = np.uint32(data[at]), np.uint32(data[at + 3])
+    low |= (np.uint32(data[at + 1]) << np.uint32(8)) | (np.uint32(data[at + 2]) << np.uint32(16))
+    return int(low | (high << np.uint32(24)))
+
+
+@compiled
+def block_of(chunk: Array, shape: Array) -> int:
     """Return the bytes of a block if `place` can take the chunk's planes apart, else 0.
 
     Args:
-        chunk: as blosc compressed it.
+        chunk: as blosc compressed it, bytes.
         shape: bands, rows and columns of pixels in it.
     """
-    flags, itemsize, size, block = _HEADER.unpack_from(chunk)
-    row = shape[-1] * itemsize
+    if len(chunk) < HEADER_BYTES:
+        return 0
+    flags, row = chunk[FLAGS], shape[2] * chunk[ITEMSIZE]
+    size, block = np.int64(number_at(chunk, SIZE)), np.int64(number_at(chunk, BLOCK))
     shuffled = flags & _BITSHUFFLED and not flags & _COPIED
-    whole = (
-        shape[-1] % _BITS == 0 and size == row * shape[0] * shape[1] and block > 0 == block % row
-    )
-    return block if shuffled and whole else 0
+    whole = shape[2] % _BITS == 0 and size == row * shape[0] * shape[1]
+    return int(block) if shuffled and whole and block > 0 and block % row == 0 else 0
 
 
-def leave_shuffled(chunk: bytearray | memoryview) -> None:
+@compiled
+def leave_shuffled(chunk: Array) -> None:
     """Mark a chunk, in place, as one that blosc has nothing to unshuffle of."""
-    chunk[_FLAGS] &= ~_BITSHUFFLED
+    chunk[FLAGS] &= ~_BITSHUFFLED
 
 
 @compiled

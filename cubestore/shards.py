@@ -9,7 +9,6 @@ of the work is done without the interpreter's lock.
 
 import math
 import os
-import struct
 import threading
 import weakref
 from collections import OrderedDict
@@ -24,8 +23,10 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from cubestore.bitplanes import Window, block_of, leave_shuffled, place
+from cubestore.chunks import IN_ONE_GO, decoded
 from cubestore.encoding import CRC_BYTES, EMPTY, Array, Json, crc32c
 from cubestore.errors import DamagedError
+from cubestore.foreign import ADDRESSES
 
 Verify = Literal["always", "first", "never"]
 """When a chunk is compared with its checksum: whenever it is read, the first time, or never."""
@@ -110,7 +111,7 @@ class Part(NamedTuple):
 class _Scratch:
     """One thread's buffers."""
 
-    compressed: memoryview
+    compressed: NDArray[np.uint8]
     planes: NDArray[np.uint8]
 
 
@@ -230,46 +231,66 @@ class Shards:
     def _decode(
         self, shard: Shard, part: Part, out: NDArray[Any], bands: NDArray[np.int64]
     ) -> None:
-        scratch = self._scratch()
-        chunk = self._fetch(shard, part.chunk, scratch)
+        offset, size = shard.entries[part.chunk]
+        room = self._room(size)
+        verify = self.verify == "always"
+        verify |= self.verify == "first" and not shard.verified[part.chunk]
+        unsigned = out.view(self._unsigned)
+        told = room, verify, self._shape, bands, part.window, unsigned
+        if not (IN_ONE_GO and decoded(ADDRESSES, (shard.file, offset), *told)):
+            self._fetch(shard, part.chunk, room[0], verify=verify)
+            self._unpack(shard, part, room, out, bands)
+        if verify:
+            shard.verified[part.chunk] = 1
+
+    def _fetch(self, shard: Shard, chunk: int, data: NDArray[np.uint8], *, verify: bool) -> None:
+        """Read a chunk, and compare it with its checksum."""
+        read = os.preadv(shard.file, [data.data], shard.entries[chunk][0])
+        if verify:
+            whole = read == len(data) and read > CRC_BYTES
+            stored, checksum = data.data[:-CRC_BYTES], data[-CRC_BYTES:].tobytes()
+            if not whole or crc32c(stored).to_bytes(CRC_BYTES, "little") != checksum:
+                raise damaged(f"Chunk {chunk} of {shard.path}")
+        elif read != len(data):
+            raise damaged(f"Chunk {chunk} of {shard.path}", "is cut short")
+
+    def _unpack(
+        self,
+        shard: Shard,
+        part: Part,
+        room: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+        out: NDArray[Any],
+        bands: NDArray[np.int64],
+    ) -> None:
+        """Place what a chunk of any kind has of a window."""
+        chunk, planes = room[0][:-CRC_BYTES], room[1]
         try:
-            block = block_of(chunk, self._chunk)
+            block = block_of(chunk, self._shape)
             if block:
                 leave_shuffled(chunk)
-            blosc.decompress(chunk, scratch.planes)
-        except (RuntimeError, ValueError, struct.error) as error:  # unread: never verified
+            blosc.decompress(chunk, planes)
+        except (RuntimeError, ValueError) as error:  # unread: never verified
             raise damaged(f"Chunk {part.chunk} of {shard.path}", f"is no chunk: {error}") from None
         if block:
-            unsigned = out.view(self._unsigned)
-            place(scratch.planes, block, self._shape, bands, part.window, unsigned)
+            place(planes, block, self._shape, bands, part.window, out.view(self._unsigned))
             return
-        pixels = scratch.planes.view(self.dtype).reshape(self._chunk)
+        pixels = planes.view(self.dtype).reshape(self._chunk)
         top, left, height, width, down, right = part.window
         wanted = pixels[bands, top : top + height, left : left + width]
         out[:, down : down + height, right : right + width] = wanted
 
-    def _fetch(self, shard: Shard, chunk: int, scratch: _Scratch) -> memoryview:
-        """Return the payload of a chunk, compared with its checksum."""
-        offset, size = shard.entries[chunk]
+    def _room(self, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return this thread's buffers: of a chunk as it is stored, and of its planes."""
+        scratch = self._scratch()
         if size > len(scratch.compressed):
-            scratch.compressed = memoryview(bytearray(size))
-        data = scratch.compressed[:size]
-        read = os.preadv(shard.file, [data], offset)
-        payload = data[:-CRC_BYTES]
-        if self.verify == "always" or not (self.verify == "never" or shard.verified[chunk]):
-            whole = read == size and size > CRC_BYTES
-            if not whole or crc32c(payload).to_bytes(CRC_BYTES, "little") != data[-CRC_BYTES:]:
-                raise damaged(f"Chunk {chunk} of {shard.path}")
-            shard.verified[chunk] = 1
-        elif read != size:
-            raise damaged(f"Chunk {chunk} of {shard.path}", "is cut short")
-        return payload
+            scratch.compressed = np.empty(size, np.uint8)
+        return scratch.compressed[:size], scratch.planes
 
     def _scratch(self) -> _Scratch:
         scratch = getattr(self._of_thread, "scratch", None)
         if scratch is None:
             size = int(np.prod(self._chunk)) * self.dtype.itemsize
-            scratch = _Scratch(memoryview(bytearray(size)), np.empty(size, np.uint8))
+            scratch = _Scratch(np.empty(size, np.uint8), np.empty(size, np.uint8))
             self._of_thread.scratch = scratch
         return scratch
 

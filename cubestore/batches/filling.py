@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore.batches.layers import Layer, find_valid
+from cubestore.batches.cutting import NOT_ASKED, cut
+from cubestore.batches.layers import Layer
 from cubestore.batches.selection import Chips
 from cubestore.batches.turning import turn
+from cubestore.foreign import MEMCPY
 
 Array = NDArray[Any]
 Key = tuple[str, str]
@@ -80,18 +82,12 @@ class Filler:
         source = int(want.chips.source[number])
         corner = int(want.chips.y[number]), int(want.chips.x[number])
         samples = range(number * self.crops, (number + 1) * self.crops)
-        for layer, chip, valid in zip(self.layers, *self._scratch(), strict=True):
+        for layer, chip in zip(self.layers, self._scratch(), strict=True):
             for date, slot in enumerate(want.slots[number].tolist()):
                 layer.readings[source].fill(slot, corner, chip)
-                if layer.pixels and self.valid:
-                    find_valid(chip, layer.fill, valid)
                 for sample in samples:
                     at = (sample, date) if self.dates > 1 else (sample,)
-                    window = self._window(layer, want.corners[sample])
-                    taken = chip[:, *window]
-                    arrays[layer.beside, layer.name][at] = taken if layer.banded else taken[0]
-                    if layer.pixels and self.valid:
-                        arrays[layer.beside, VALID][at] = valid[window]
+                    self._keep(layer, chip, want.corners[sample], arrays, at)
         for sample in samples:
             if want.turns[sample]:
                 for array in arrays.values():
@@ -100,17 +96,25 @@ class Filler:
     def _side(self, layer: Layer) -> int:
         return self.crop * layer.size // self.layers[0].size if self.crop else layer.size
 
-    def _window(self, layer: Layer, corner: NDArray[np.int64]) -> tuple[slice, slice]:
-        """Return where a crop lies in the chip, on the same ground for every layer."""
-        side = self._side(layer)
+    def _keep(
+        self,
+        layer: Layer,
+        chip: Array,
+        corner: NDArray[np.int64],
+        arrays: Mapping[Key, Array],
+        at: tuple[int, ...],
+    ) -> None:
+        """Put a crop into its place, on the same ground for every layer."""
+        out = arrays[layer.beside, layer.name][at]
+        asked = layer.pixels and self.valid
+        valid = arrays[layer.beside, VALID][at] if asked else NOT_ASKED
         top, left = (corner * layer.size // self.layers[0].size).tolist()
-        return slice(top, top + side), slice(left, left + side)
+        cut(MEMCPY, chip, (top, left), layer.fill, out if layer.banded else out[None], valid)
 
-    def _scratch(self) -> tuple[list[Array], list[Array]]:
-        """Return this thread's buffers for one chip of each layer, and its validity."""
+    def _scratch(self) -> list[Array]:
+        """Return this thread's buffers for one chip of each layer."""
         if not hasattr(self._of_thread, "buffers"):
             chips = [np.empty((one.bands, one.size, one.size), one.dtype) for one in self.layers]
-            valid = [np.empty((one.size, one.size), bool) for one in self.layers]
-            self._of_thread.buffers = chips, valid
-        buffers: tuple[list[Array], list[Array]] = self._of_thread.buffers
+            self._of_thread.buffers = chips
+        buffers: list[Array] = self._of_thread.buffers
         return buffers

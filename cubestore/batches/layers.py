@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubestore.batches.sources import CubeSource, Source
-from cubestore.compiled import compiled
 from cubestore.errors import GridMismatchError
 from cubestore.windows import Windows
 
@@ -160,21 +159,3 @@ def nearest(mine: Source, theirs: Source, within: np.timedelta64) -> NDArray[np.
     best = np.argmin(apart, axis=1)
     near = (apart[np.arange(len(best)), best] <= within) | (live.size == 1)
     return np.where(near, live[best], -1)
-
-
-@compiled
-def find_valid(pixels: Array, fill: float, valid: Array) -> None:
-    """Mark the pixels of ``(band, y, x)`` that hold data in any band; NaN is none where fill is."""
-    for y in range(valid.shape[0]):
-        rest = 0
-        line = pixels[0, y]
-        for x in range(len(line)):
-            there = (line[x] != fill) & (line[x] == line[x])
-            valid[y, x] = there
-            rest += not there
-        if not rest:
-            continue
-        for band in range(1, pixels.shape[0]):
-            line = pixels[band, y]
-            for x in range(len(line)):
-                valid[y, x] |= (line[x] != fill) & (line[x] == line[x])

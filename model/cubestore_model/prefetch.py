@@ -130,11 +130,14 @@ class Pinned:
         self._held.clear()
 
     def of(self, tensor: Tensor) -> Tensor:
-        """Return a tensor in pinned memory: itself, where it is large and can be."""
+        """Return a tensor in pinned memory: itself, where it is large and can be.
+
+        What comes from another process lies in memory of its own each time, and is copied.
+        """
         if self._device.type != "cuda":
             return tensor
         storage = tensor.untyped_storage()
-        if storage.nbytes() >= LARGE and self._pins(storage):
+        if storage.nbytes() >= LARGE and not storage.is_shared() and self._pins(storage):
             return tensor
         return tensor.pin_memory()
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cubestore
+from cubestore import chunks
 from cubestore.chips import ChipGrid
 from cubestore.encoding import Array
 from cubestore.errors import DamagedError, MismatchError, NoIndexError, UnknownCubeError
@@ -377,6 +378,20 @@ def test_garbage_is_named_even_where_nothing_is_verified(tmp_path, append):
     shard.write_bytes(data)
     with pytest.raises(DamagedError, match="is no chunk"):
         list(cubestore.batches(tmp_path / "s", sensor=MODIS, chip_size=128, verify="never"))
+
+
+@pytest.mark.parametrize("verify", ["always", "first", "never"])
+def test_chunks_decoded_step_by_step_are_those_in_one_go(small, monkeypatch, verify):
+    assert chunks.IN_ONE_GO  # or the libraries here no longer export what it calls
+    options = {"sensor": OPTICAL, "chip_size": 200, "batch_size": 64, "verify": verify}
+
+    def pixels():
+        return [b["pixels"].copy() for b in cubestore.batches(small.path, **options)]
+
+    at_once = pixels()
+    monkeypatch.setattr("cubestore.shards.IN_ONE_GO", False)
+    for one, other in zip(at_once, pixels(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_more_shards_than_a_process_may_open_files_are_read_all_the_same(tmp_path, append):

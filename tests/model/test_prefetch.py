@@ -131,3 +131,11 @@ def test_large_memory_is_pinned_where_it_lies(gpu):
         assert pinned.of(small).is_pinned()
         assert not small.is_pinned()
     assert not large.is_pinned()
+
+
+@pytest.mark.gpu
+def test_memory_of_other_processes_is_copied_and_not_held(gpu):
+    shared = torch.zeros(LARGE).share_memory_()
+    with Pinned(gpu) as pinned:
+        assert pinned.of(shared).is_pinned()
+        assert not shared.is_pinned()
