@@ -51,7 +51,24 @@ def footprints(
     west, north = _edges(grid, size, rows, columns)
     side = size * grid.affine.a
     boxes = np.stack([west, north - side, west + side, north], axis=-1)
-    rings = _bent(boxes) if tile.grid == "sin" else _corners(tile, boxes)
+    return _outlined(_bent(boxes) if tile.grid == "sin" else _corners(tile, boxes))
+
+
+def of_rings(lon: Numbers, lat: Numbers, middle: Numbers) -> Footprints:
+    """Return the outlines of squares that lie anywhere.
+
+    Args:
+        lon: ``(n, vertices)`` of each ring, closed and counter-clockwise, degrees; on either side
+            of 180° where it lies there.
+        lat: the same.
+        middle: ``(n,)``: a longitude within half a turn of all of a ring's.
+    """
+    far = middle[:, None] + _wrap(lon - middle[:, None])
+    return _outlined(np.stack([far, lat], axis=-1))
+
+
+def _outlined(rings: Numbers) -> Footprints:
+    """Return outlines with their bounds; longitudes of rings run on past 180°."""
     lon, lat = rings[..., 0], rings[..., 1]
     bounds = np.stack([lon.min(1), lat.min(1), lon.max(1), lat.max(1)], axis=-1)
     return Footprints(_cut(rings), _wrapped(bounds))
@@ -146,9 +163,14 @@ def _wrapped(bounds: Numbers) -> Numbers:
 
 
 def around(bounds: Numbers) -> tuple[float, float, float, float]:
-    """Return the bounds of bounds; west > east where some of them cross the antimeridian."""
+    """Return the bounds of bounds; west > east where some of them cross the antimeridian.
+
+    Where others cross the meridian of Greenwich they go all round.
+    """
     west, south, east, north = bounds.T
     crosses = bool((west > east).any())
+    if crosses and ((west <= 0) & (east >= 0)).any():
+        return -ANTIMERIDIAN, float(south.min()), ANTIMERIDIAN, float(north.max())
     starts = west[west > 0] if crosses else west
     ends = east[east < 0] if crosses else east
     return float(starts.min()), float(south.min()), float(ends.max()), float(north.max())

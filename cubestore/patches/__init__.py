@@ -25,7 +25,8 @@ A set may come with models' vectors, ``embedding_MODEL`` on ``(patch, feature_MO
 pixels or alone: ``embeddings=(Embedded(...),)``; or get them later, block by block, as ``adding``
 does it and `cubestore.embeddings.patch_sets` asks for it. Pixels and columns never change.
 
-``definition`` says what a set holds and how it is cut, ``columns`` what is known of its patches.
+``definition`` says what a set holds and how it is cut, ``columns`` what is known of its patches,
+``outlines`` where they lie.
 """
 
 from cubestore.patches.definition import PATCHES, Embedded, PatchDescription, Pixels

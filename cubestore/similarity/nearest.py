@@ -28,6 +28,7 @@ from cubestore.similarity.question import (
     named,
     refuse_no_direction,
     refuse_unclear,
+    refuse_words_of_cubes,
 )
 from cubestore.similarity.search import METRICS, Asked, Block, Finder, Found, Metric, search
 from cubestore.similarity.sources import (
@@ -75,7 +76,7 @@ def nearest(
     """
     if patches:
         _refuse_odd(question.get("k", 1), question.get("metric", "cosine"), "signs", {})
-        _refuse_words_of_cubes(question)
+        refuse_words_of_cubes(question, PATCH_WORDS)
         return nearest_patches(opened(store), patches, model=model, **question)
     return neighbours(store, model=model).nearest(**question)
 
@@ -260,15 +261,4 @@ def _refuse_odd(k: int, metric: str, engine: Engine, more: dict[str, Any]) -> No
             expected=f"at least one, by {' or '.join(METRICS)}, and {' or '.join(ENGINES)}; words "
             "that chips knows",
             remedy="see cubestore.similarity.Neighbours.nearest",
-        )
-
-
-def _refuse_words_of_cubes(question: dict[str, Any]) -> None:
-    strange = sorted(question.keys() - set(PATCH_WORDS))
-    if strange:
-        raise QueryError(
-            f"Patches by {', '.join(strange)}",
-            expected=f"some of {', '.join(PATCH_WORDS)}: patch sets lie on no tile, and have no "
-            "chip index",
-            remedy="leave it out, or ask for the chips of cubes",
         )

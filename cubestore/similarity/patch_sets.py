@@ -89,7 +89,7 @@ def nearest_patches(  # noqa: PLR0913 - a question has many parts, each by keywo
     found = [PatchVectors.of(*one) for one in with_vectors(store, words_of(patches), model)]
     asked = Asked(_asked(found, at, time, chip, vector), metric)
     refuse_no_direction(asked)
-    blocks = [one.block(_allowed(one, bbox, datetime, split)) for one in found]
+    blocks = [one.block(allowed(one, bbox, datetime, split)) for one in found]
     return _frame(found, search(blocks, asked, k, exact=True, threads=threads))
 
 
@@ -149,9 +149,20 @@ def _moment(moment: np.datetime64) -> int:
     return int(moment.astype("M8[us]").astype(np.int64))
 
 
-def _allowed(
-    one: PatchVectors, bbox: Box | None, datetime: str, split: Words | None
+def allowed(
+    one: PatchVectors, bbox: Box | None = None, datetime: str = "", split: Words | None = None
 ) -> Mask | None:
+    """Return which rows are asked for; None: all.
+
+    Args:
+        one: whose rows.
+        bbox: those of patches whose middle lies in it: west, south, east, north.
+        datetime: taken then: ``A/B``.
+        split: of these splits.
+
+    Raises:
+        QueryError: a question that cannot be understood.
+    """
     masks: list[Mask] = []
     if bbox is not None:
         masks.append(meets(np.tile(one.lonlat, 2), box_of(bbox)))

@@ -33,6 +33,9 @@ class PatchVectors:
     side: float
     """Metres along a patch, NaN where nobody knows."""
 
+    acquisitions: npt.NDArray[np.int64]
+    """Which of the set's each row is, counted patch by patch and season by season."""
+
     ids: npt.NDArray[np.object_]
     """The names of chips, as batches have them: ``PATCH`` or ``PATCH-SEASON``."""
 
@@ -49,18 +52,24 @@ class PatchVectors:
         stored = data[embedding.variable]
         each = int(np.prod(stored.shape[1:-1]))
         vectors = stored.values.reshape(-1, stored.shape[-1])
-        there = ~is_missing(vectors).any(axis=-1)
+        there = np.flatnonzero(~is_missing(vectors).any(axis=-1))
         lonlat = np.stack([data.longitude.values, data.latitude.values], axis=-1)
         return cls(
             patches=patches,
             embedding=embedding,
             side=embedding.chip_size * float(stored.attrs.get("geoemb:gsd", np.nan)),
+            acquisitions=there,
             ids=_names(data.patch_id.values, stored.shape[1:-1])[there],
             lonlat=np.repeat(lonlat, each, axis=0)[there],
             times=_times(data, stored)[there],
             splits=np.repeat(data.split.values.astype(object), each)[there],
             vectors=vectors[there],
         )
+
+    def column(self, data: xr.Dataset, name: str) -> npt.NDArray[Any] | None:
+        """Return what a column of the set tells of each row; None where it has none such."""
+        known = _column(data, data[self.embedding.variable], name)
+        return None if known is None else known[self.acquisitions]
 
     def block(self, allowed: Mask | None) -> Block:
         """Return what is searched."""
@@ -89,6 +98,19 @@ def with_vectors(
         MismatchError: a set without, or sets of vectors that lie in different spaces.
         QueryError: several models, and none is named.
     """
+    found = sets_with(store, names, model)
+    _refuse_others([embedding for _, embedding in found])
+    return found
+
+
+def sets_with(store: Store, names: Sequence[str], model: str) -> list[tuple[PatchSet, Embedding]]:
+    """Return the sets with their embedding of a model, or of the only one.
+
+    Raises:
+        UnknownPatchSetError: there is no such set.
+        MismatchError: one that is named, or every one, has none, or of parts of patches alone.
+        QueryError: several models, and none is named.
+    """
     every = EVERY in names
     sets = [store.patches(name) for name in (store.patch_sets() if every else names)]
     held = [(one, patch_sets.listed(one)) for one in sets]
@@ -102,13 +124,28 @@ def with_vectors(
             remedy="give model",
         )
     if not found or (len(found) < len(sets) and not every):
-        raise MismatchError(
-            f"{', '.join(names)} without embeddings{' of ' * bool(model)}{model}",
-            expected=f"those of {', '.join(there)}" if there else "patch sets with embeddings",
-            remedy="compute them with `cubestore embed --patches`, or name another model",
-        )
-    _refuse_others([embedding for _, embedding in found])
+        without = [one for one, some in held if not set(wanted) & set(some)]
+        who = f"{store.path} has no patch set" if every else ", ".join(o.name for o in without)
+        raise _lacking(f"{who} with{'' if every else 'out'}", without, model, there)
     return found
+
+
+def _lacking(who: str, sets: Sequence[PatchSet], model: str, there: Sequence[str]) -> MismatchError:
+    """Return the refusal of sets without embeddings of a model."""
+    parts = sorted({name for one in sets for name in _of_parts(one, model)})
+    return MismatchError(
+        f"{who} embeddings{' of ' * bool(model)}{model}"
+        + f", but of parts of patches: {', '.join(parts)}" * bool(parts),
+        expected=f"those of {', '.join(there)}" if there else "patch sets with embeddings",
+        remedy="compute them with `cubestore embed --patches`, or name another model",
+    )
+
+
+def _of_parts(patches: PatchSet, model: str) -> list[str]:
+    """Return the variables of vectors of parts of patches that may be meant."""
+    meant = {f"{variable_name(model)}_dense", model} if model else set()
+    dense = [name for name in patches.root().arrays if name.endswith("_dense")]
+    return [name for name in dense if not model or name in meant]
 
 
 def _refuse_others(embeddings: Sequence[Embedding]) -> None:
@@ -131,18 +168,26 @@ def _names(ids: npt.NDArray[Any], seasons: tuple[int, ...]) -> npt.NDArray[np.ob
 
 def _times(data: xr.Dataset, stored: xr.DataArray) -> npt.NDArray[np.datetime64]:
     """Return when each acquisition was taken; NaT where nobody knows."""
-    count, lead = int(np.prod(stored.shape[:-1])), stored.dims[:-1]
-    names = ["time" + str(d).removeprefix("season") for d in lead[1:]] or _time_of(data, stored)
-    known = next((data[name] for name in names if name in data.coords), None)
+    known = _column(data, stored, "time")
     if known is None:
-        return np.full(count, "NaT", "M8[us]")
-    times: npt.NDArray[np.datetime64] = known.values.astype("M8[us]")
-    return np.repeat(times, count // times.size) if times.size < count else times.reshape(-1)
+        return np.full(int(np.prod(stored.shape[:-1])), "NaT", "M8[us]")
+    return known.astype("M8[us]")
 
 
-def _time_of(data: xr.Dataset, stored: xr.DataArray) -> list[str]:
-    """Return the names that the times of a sensor of one acquisition may have."""
+def _column(data: xr.Dataset, stored: xr.DataArray, name: str) -> npt.NDArray[Any] | None:
+    """Return what a column tells of each acquisition; None where there is none of the sensor's."""
+    count, lead = int(np.prod(stored.shape[:-1])), stored.dims[:-1]
+    suffixes = [str(d).removeprefix("season") for d in lead[1:]] or _suffixes(data, stored)
+    known = next((data[name + o] for o in suffixes if name + o in data.coords), None)
+    if known is None:
+        return None
+    values = known.values
+    return np.repeat(values, count // values.size) if values.size < count else values.reshape(-1)
+
+
+def _suffixes(data: xr.Dataset, stored: xr.DataArray) -> list[str]:
+    """Return the suffixes that the columns of a sensor of one acquisition may have."""
     sensor = stored.attrs.get("geoemb:source_data")
     mine = [a for a in data.data_vars.values() if a.attrs.get("sensor", "") == sensor]
     bands = [str(d) for array in mine for d in array.dims if str(d).startswith("band")]
-    return [f"time{name.removeprefix('band')}" for name in bands] or ["time"]
+    return [name.removeprefix("band") for name in bands] or [""]

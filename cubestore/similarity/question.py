@@ -1,6 +1,6 @@
 """Whose neighbours are asked for: the chip at a place, a chip by its name, or a vector."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,6 +151,22 @@ def refuse_no_direction(asked: Asked) -> None:
             "A vector of zeros, which has no direction",
             expected="one that stands at an angle to others",
             remedy='ask by metric="l2"',
+        )
+
+
+def refuse_words_of_cubes(asked: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse to choose patches by what cubes alone have.
+
+    Raises:
+        QueryError: a word that is not known of patches.
+    """
+    strange = sorted(set(asked) - set(known))
+    if strange:
+        raise QueryError(
+            f"Patches by {', '.join(strange)}",
+            expected=f"some of {', '.join(known)}: patch sets lie on no tile, and have no chip "
+            "index",
+            remedy="leave it out, or ask for the chips of cubes",
         )
 
 

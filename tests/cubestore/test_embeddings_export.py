@@ -14,7 +14,7 @@ import shapely
 import cubestore
 from cubestore import embeddings
 from cubestore.embeddings import Embedding
-from cubestore.embeddings import export as module
+from cubestore.embeddings.export import content as module
 from cubestore.embeddings.export import export_embeddings
 from cubestore.errors import MismatchError, QueryError
 

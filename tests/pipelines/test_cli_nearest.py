@@ -136,3 +136,10 @@ def test_patches_are_found_by_their_ids(program, tmp_path):
     assert found[0]["time"] == "2020-01-02T00:00:00Z"
     said = program("nearest", store.path, *asked, "--exact", check=1).err
     assert "Patches by exact" in said
+    export = ["export", "embeddings", store.path, tmp_path / "out", "--patches", NAME]
+    shown = program(*export).out.split()
+    assert shown[:7] == ["patches", "sensor", "rows", "path", NAME, "sentinel-2-l2a", "8"]
+    (file,) = json.loads(program(*export, "--split", "val", "--json").out)["files"]
+    assert (file["patches"], file["rows"]) == (NAME, len(gpd.read_parquet(file["path"])))
+    said = program(*export, "--tile", "31UDQ", check=1).err
+    assert "Patches by tile" in said

@@ -111,11 +111,15 @@ def embeddings(
     question: Question | None = None,
     *,
     model: str = "",
+    patches: Words = (),
     schema: Schema = "v1",
     version: int = 1,
     json: Json = False,
 ) -> None:
     """Write the embeddings of a model as GeoParquet, a file a cube.
+
+    With --patches it writes those of patch sets, a file a set; a row is then an acquisition of a
+    patch, and of the words that choose there are --bbox, --datetime and --split.
 
     Example: cubestore export embeddings STORE DIR --model clay-v1.5 --schema v1
 
@@ -124,15 +128,23 @@ def embeddings(
         directory: where to write; made where it is not there.
         question: which chips; other words than sensor, tile, bbox and datetime need the chip index.
         model: whose embeddings; may be left out where the store has one model's.
+        patches: this patch set, instead of the cubes; repeatable. all: every one with embeddings.
         schema: v0.1, as Clay published (TILE_FIRSTDAY_LASTDAY_vVERSION.gpq); v1, as it proposed; or
             vectors, for databases of vectors.
         version: of the embeddings, in the names of v0.1.
         json: print one JSON object.
     """
-    asked = (question or Question()).asked()
-    done = export_embeddings(store, directory, model=model, schema=schema, version=version, **asked)
+    done = export_embeddings(
+        store,
+        directory,
+        model=model,
+        patches=patches,
+        schema=schema,
+        version=version,
+        **(question or Question()).asked(),
+    )
     if json:
         show_json({"store": store, "files": [asdict(one) for one in done]})
     else:
-        columns = ("tile", "sensor", "rows", "path")
+        columns = ("patches" if patches else "tile", "sensor", "rows", "path")
         show_table(columns, [[getattr(one, name) for name in columns] for one in done])

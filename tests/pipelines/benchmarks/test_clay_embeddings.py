@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import cubestore
 from cubestore import embeddings, grids
+from cubestore.embeddings.export import export_embeddings
 from cubestore.errors import CubeExistsError, MismatchError
 from cubestore_pipelines.benchmarks.clay_embeddings import import_clay_embeddings
 from cubestore_pipelines.benchmarks.clay_embeddings.squares import squares
@@ -96,6 +97,21 @@ def test_the_published_file_becomes_a_patch_set(shared_data, tmp_path):
     np.testing.assert_allclose(middles, np.stack([opened.longitude, opened.latitude], 1), atol=2e-3)
     offset = (opened.transform.values[:, 2] - cubestore.tile("03WVN").bounds.left) % 5120
     assert set(offset) == {5115.0}  # half a pixel off the tile's grid
+    given_back(tmp_path, published)
+
+
+def given_back(folder, published):
+    """Export the set in the schema in which it was published: its rows are the same."""
+    name = "clay-embeddings/clay_v0"
+    (file,) = export_embeddings(folder / "store", folder / "out", patches=name, schema="v0.1")
+    assert file.path.endswith("/clay-embeddings-clay_v0_20220610_20220610_v001.gpq")
+    ours = pq.read_table(file.path)
+    assert ours.schema.remove_metadata() == published.schema.remove_metadata()
+    ours = ours.sort_by("index")
+    for name in ("index", "source_url", "date", "embeddings"):
+        assert ours[name].to_pylist() == published[name].to_pylist()
+    outlines = [shapely.from_wkb(table["geometry"].to_pylist()) for table in (ours, published)]
+    assert shapely.hausdorff_distance(*outlines).max() < 1e-9
 
 
 def test_a_folder_becomes_one_set_and_a_second_import_changes_nothing(tmp_path):
