@@ -29,14 +29,13 @@ from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.encoders.encoded import Encoded
 from cubestore_model.inputs import Preparation, preparation
 from cubestore_model.loader import some_of
+from cubestore_model.precision import PRECISIONS, Precision, computing
 from cubestore_model.prefetch import on_device
 from cubestore_model.stored import StoredChips
 from cubestore_model.vectors import Floats, Vectors
 
 NODATA = 0.2
 """The part of a chip that may be nodata. Source: Clay-foundation/model, embeddings/utils.py."""
-
-PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Options:
     """Bands that the model needs and the cubes lack, given as zeros."""
 
     batch_size: int = 32
-    precision: Literal["float32", "bf16"] = "float32"
+    precision: Precision = "float32"
     """In which the network computes; in bf16 its vectors, float32 still, are another set."""
 
     device: str = ""
@@ -229,9 +228,7 @@ class CubeEmbedding:
         return [n for n, there in enumerate(valid) if np.count_nonzero(there) >= least]
 
     def _encoded(self, network: Encoder, told: dict[str, Any]) -> tuple[Encoded, Tensor | None]:
-        half = self.options.precision == "bf16"
-        autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=half)
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode(), computing(self.options.precision, self._device):
             out = network(**told, finite=True)  # as a preparation makes them
             return out, network.loss(**told) if self.embedding.loss_metric else None
 

@@ -30,6 +30,7 @@ from cubestore_model.encoder import Encoder, load_encoder
 from cubestore_model.inputs import Preparation
 from cubestore_model.loader import some_of, tensors
 from cubestore_model.patch_vectors import PatchVectors
+from cubestore_model.precision import computing
 
 EVERY = "all"
 """Instead of names: every set with pixels that the model takes."""
@@ -194,9 +195,7 @@ class SetEmbedding:
         kept = some_of(chips, torch.nonzero(enough)[:, 0])
         sent = {n: kept[n].to(self._device) for n in ("pixels", "valid", "time", "latlon")}
         told = self.prepared({**kept, **sent})
-        half = self.options.precision == "bf16"
-        autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=half)
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode(), computing(self.options.precision, self._device):
             out = network(**told)
             loss = network.loss(**told) if self.wanted.embedding.loss_metric else None
         made.put(kept["slot"], out.embedding, out.patches, loss)

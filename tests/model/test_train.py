@@ -179,11 +179,14 @@ def test_steps_are_shown_by_tensorboard_where_it_is_installed(store, tmp_path):
 
 def test_half_precision_learns_nearly_the_same(store, tmp_path):
     whole = trained(store, tmp_path / "a", steps=3)
-    half = trained(store, tmp_path / "b", steps=3, precision="bfloat16")
+    half = trained(store, tmp_path / "b", steps=3, precision="bf16")
     assert [s.loss for s in half] == pytest.approx([s.loss for s in whole], rel=0.02)
     assert [s.loss for s in half] != [s.loss for s in whole]
     kept = safetensors.torch.load_file(tmp_path / "b" / "weights.safetensors")
     assert {tensor.dtype for tensor in kept.values()} == {torch.float32}
+    record = tmp_path / "b" / "training.json"  # as earlier versions called it
+    record.write_text(record.read_text().replace('"bf16"', '"bfloat16"'))
+    assert trained(store, tmp_path / "b", steps=3, precision="bf16") == []
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_the_checkpoint_stays(store, tmp_path):

@@ -26,6 +26,7 @@ from cubestore import disk
 from cubestore.errors import DamagedError, MismatchError
 from cubestore.records import dump
 from cubestore_model.encoder import Encoder
+from cubestore_model.precision import recalled
 from cubestore_model.training.options import differing
 
 KEPT = 2
@@ -162,7 +163,7 @@ class Metrics:
 
 
 def _refuse_others(file: Path, told: Mapping[str, Any]) -> None:
-    found = json.loads(file.read_bytes())
+    found = recalled(json.loads(file.read_bytes()))
     odd = differing(found, told)
     if not odd:
         return

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from cubestore_model.errors import DivergedError
+from cubestore_model.precision import computing
 from cubestore_model.training.masking import WEIGHTS, Drawing, Masked
 from cubestore_model.training.optimizer import adamw, restore, state_of
 from cubestore_model.training.run import Run
@@ -68,8 +68,7 @@ class Learner:
         epoch = number // len(self._run.loader)
         shape = (chips, patches, bands)
         drawing = Drawing.of(self._training, epoch, batch["number"], shape=shape)
-        half = self._training.precision == "bfloat16"
-        with torch.autocast(self._run.device.type, torch.bfloat16, enabled=half):
+        with computing(self._training.precision, self._run.device):
             found: Tensor = self._masked(prepared, drawing.to(self._run.device))
         return found
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 from cubestore.batches.loading import SENSOR
 from cubestore.batches.order import TOGETHER
 from cubestore.errors import MismatchError
 from cubestore_model.encoders.clay import MASK_RATIO
+from cubestore_model.precision import PRECISIONS, Precision
 from cubestore_model.training.schedule import Schedule
 
 
@@ -73,7 +74,7 @@ class Training:
     together: int = TOGETHER
     """Shards whose chips are mixed."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     validate_every: int = 0
     """Steps; 0: behind the last one only."""
 
@@ -82,7 +83,7 @@ class Training:
     def __post_init__(self) -> None:
         parts = self.untold, self.no_bands, self.half_bands, self.no_bands + self.half_bands
         counts = self.steps, self.batch_size, self.chip_size + 1, self.validate_every + 1
-        known = self.precision in {"float32", "bfloat16"}
+        known = self.precision in PRECISIONS
         if not (known and 0 < self.mask_ratio < 1 and min(counts) > 0 and self.clip >= 0):
             raise self._refusal()
         if not (all(0 <= part <= 1 for part in parts) and 0 <= self.warmup < 1):
@@ -95,7 +96,7 @@ class Training:
         return MismatchError(
             f"A training with {', '.join(odd)}",
             expected="numbers of steps and chips from 1 on; mask_ratio, warmup, untold, no_bands "
-            "and half_bands as parts of 1; float32 or bfloat16",
+            f"and half_bands as parts of 1; {' or '.join(PRECISIONS)}",
             remedy="for 20 % give 0.2",
         )
 

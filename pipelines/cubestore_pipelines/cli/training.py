@@ -73,7 +73,7 @@ class Recipe:
     mask_ratio: float = 0.75
     """The part of the patches that is hidden."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bf16"] = "float32"
     """Of what is computed; weights are kept in float32."""
 
     validate_every: int = 0
