@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import cubestore_model
-from cubestore_model.encoders.beit import Beit, BeitConfig
+from cubestore_model.encoders.beit import Beit
 from cubestore_model.encoders.rcf import whitened
 from cubestore_model.encoders.resnet import ResNet, ResNetConfig
+from cubestore_model.encoders.transformer import TransformerConfig
 from tests.model.published import filled
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
@@ -208,7 +209,7 @@ def chips(*shape):
             0.0626553,
         ),
         (
-            Beit(BeitConfig(bands=2, dim=24, depth=2, heads=3, image_size=64)),
+            Beit(TransformerConfig(bands=2, dim=24, depth=2, heads=3, image_size=64)),
             [[-1.3614661, -0.4189443, 0.3942788], [-1.3889354, -0.0579357, 0.4490048]],
             0.7910769,
         ),

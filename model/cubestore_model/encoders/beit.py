@@ -5,73 +5,43 @@ normed without weights, as its published linear probes are given it: the norm an
 was trained with belong to the training. Source: zhu-xlab/SSL4EO-S12, whose names are kept.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cubestore_model.encoders.encoded import Encoded, refuse_bands, refuse_size
-from cubestore_model.encoders.vit import EPSILON, Mlp, PatchEmbed
+from cubestore_model.encoders import transformer
+from cubestore_model.encoders.encoded import Encoded
+from cubestore_model.encoders.transformer import EPSILON, Transformer, TransformerConfig
 
 LAYER_SCALE = 0.1
 """By which what a layer adds is multiplied before training: the published code's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeitConfig:
-    """The size of a model."""
-
-    bands: int
-    dim: int = 384
-    depth: int = 12
-    heads: int = 6
-    mlp_ratio: int = 4
-    patch_size: int = 16
-    image_size: int = 224
-
-    @property
-    def side(self) -> int:
-        """Patches along a chip's side."""
-        return self.image_size // self.patch_size
-
-
-class Attention(nn.Module):
-    """Attention of every token to every token, nearer ones preferred as was learnt."""
+class Attention(transformer.Attention):
+    """Attention whose queries and values have biases, and whose keys have none."""
 
     def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        super().__init__(dim, heads, bias=False)
         self.q_bias, self.v_bias = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
-        self.proj = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Tensor, nearness: Tensor) -> Tensor:
-        """Return mixed tokens ``(B, N, D)``; ``nearness`` is ``(H, N, N)``."""
+    def projected(self, tokens: Tensor) -> Tensor:
+        """Return queries, keys and values side by side, ``(B, N, 3 * D)``."""
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
-        qkv = functional.linear(tokens, self.qkv.weight, bias)  # (B, N, 3 * D)
-        parts = qkv.reshape(*tokens.shape[:2], 3, self.heads, -1)  # (B, N, 3, H, d)
-        q, k, v = parts.permute(2, 0, 3, 1, 4)  # (B, H, N, d) each
-        mask = nearness.to(q.dtype)
-        found = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        mixed: Tensor = self.proj(found.transpose(1, 2).flatten(2))  # (B, N, D)
-        return mixed
+        return functional.linear(tokens, self.qkv.weight, bias)
 
 
-class Block(nn.Module):
+class Block(transformer.Block):
     """Attention, then an MLP, each scaled and added to the tokens."""
 
-    def __init__(self, config: BeitConfig) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.dim, eps=EPSILON)
-        self.attn = Attention(config.dim, config.heads)
-        self.norm2 = nn.LayerNorm(config.dim, eps=EPSILON)
-        self.mlp = Mlp(config.dim, config.dim * config.mlp_ratio)
+    attention = Attention
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
         self.gamma_1 = nn.Parameter(LAYER_SCALE * torch.ones(config.dim))
         self.gamma_2 = nn.Parameter(LAYER_SCALE * torch.ones(config.dim))
 
-    def forward(self, tokens: Tensor, nearness: Tensor) -> Tensor:
-        """Return tokens ``(B, N, D)``."""
+    def forward(self, tokens: Tensor, nearness: Tensor | None = None) -> Tensor:
+        """Return tokens ``(B, N, D)``; ``nearness``, ``(H, N, N)``, is what each head prefers."""
         tokens = tokens + self.gamma_1 * self.attn(self.norm1(tokens), nearness)
         made: Tensor = tokens + self.gamma_2 * self.mlp(self.norm2(tokens))
         return made
@@ -108,17 +78,14 @@ def relative_ways(side: int) -> Tensor:
     return ways
 
 
-class Beit(nn.Module):
+class Beit(Transformer):
     """The transformer without what only its training needed."""
 
-    def __init__(self, config: BeitConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.dim))
-        self.patch_embed = PatchEmbed(config.bands, config.dim, config.patch_size)
+    block = Block
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
         self.rel_pos_bias = RelativePlaces(config.side, config.heads)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        nn.init.trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, pixels: Tensor, **_: object) -> Encoded:
         """Return the normed mean of the patches of chips ``(B, C, H, W)``, and the patches.
@@ -126,11 +93,7 @@ class Beit(nn.Module):
         Raises:
             MismatchError: another number of bands, or chips of another size.
         """
-        refuse_bands("the model", pixels.shape[1], self.config.bands)
-        refuse_size("the model", tuple(pixels.shape), side=self.config.image_size)
-        chips = self.cls_token.expand(len(pixels), -1, -1)  # (B, 1, D)
-        tokens = torch.cat([chips, self.patch_embed(pixels)], dim=1)  # (B, 1 + L, D)
-        nearness = self.rel_pos_bias()
+        tokens, nearness = self.tokens(pixels), self.rel_pos_bias()
         for block in self.blocks:
             tokens = block(tokens, nearness)
         patches = tokens[:, 1:]

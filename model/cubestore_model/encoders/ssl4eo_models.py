@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from cubestore import norms
 from cubestore.stats.published import DECIBELS
-from cubestore_model.encoders.beit import Beit, BeitConfig
+from cubestore_model.encoders.beit import Beit
 from cubestore_model.encoders.entry import Entry, Expected
 from cubestore_model.encoders.resnet import STRIDE, ResNet, ResNetConfig
-from cubestore_model.encoders.vit import VisionTransformer, VitConfig
+from cubestore_model.encoders.transformer import TransformerConfig
+from cubestore_model.encoders.vit import VisionTransformer
 from cubestore_model.weights import Layout
 
 CHIP = 224
@@ -113,7 +114,7 @@ def _entry(name: str, parameters: int, url: str, sha256: str = "") -> Entry:
     bands = rest.rpartition("-")[2] if rest.endswith(("-rgb", "-s1")) else ""
     size = rest.removesuffix(f"-{bands}") if bands else rest
     expected, residual = INPUTS[bands], size.startswith("resnet")
-    kind = ResNetConfig if residual else BeitConfig if method == "data2vec" else VitConfig
+    kind = ResNetConfig if residual else TransformerConfig
     config = kind(bands=len(expected[0].bands), **SIZES[size])  # type: ignore[arg-type]
     layout = method if method != "moco" else "moco-resnet" if residual else "moco-vit"
     return Entry(
