@@ -13,7 +13,8 @@ for step in cubestore_model.train("STORE", "clay-tiny", out="DIR"):
 cubestore_model.probe("STORE", model="clay-v1.5", labels="esa-worldcover").to_pandas()
 """
 
-from cubestore_model.embed import CubeEmbedding, Filled, Options, embed
+from cubestore_model.computation import Options
+from cubestore_model.embed import CubeEmbedding, Filled, embed
 from cubestore_model.embed_array import embed_array
 from cubestore_model.embed_patches import FilledPatches, embed_patches
 from cubestore_model.encoder import Encoder, empirical_rcf, load_encoder, untrained

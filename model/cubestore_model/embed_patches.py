@@ -20,17 +20,14 @@ from torch import Tensor
 
 import cubestore
 from cubestore.batches.sources import PatchSource
-from cubestore.embeddings import patch_sets, scale_for
+from cubestore.embeddings import patch_sets
 from cubestore.embeddings.patch_sets import PatchEmbedding
 from cubestore.errors import MismatchError
 from cubestore.patches import PatchSet
-from cubestore_model.devices import device
-from cubestore_model.embed import Options, asked_for, quantized
+from cubestore_model.computation import Computation, Options
 from cubestore_model.encoder import Encoder, load_encoder
-from cubestore_model.inputs import Preparation
 from cubestore_model.loader import some_of, tensors
 from cubestore_model.patch_vectors import PatchVectors
-from cubestore_model.precision import computing
 
 EVERY = "all"
 """Instead of names: every set with pixels that the model takes."""
@@ -93,15 +90,13 @@ def embed_patches(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetEmbedding:
-    """A patch set, a model, and the set of vectors that one makes of the other."""
+    """A patch set, and how vectors come of it."""
 
     patches: PatchSet
     variable: str
     """Of the pixels."""
 
-    encoder: Encoder
-    options: Options
-    prepared: Preparation
+    computation: Computation
     wanted: PatchEmbedding
     side: int
     """Pixels along a patch."""
@@ -116,29 +111,20 @@ class SetEmbedding:
             MismatchError: bands, sizes or options that the model or the set does not take.
         """
         source = PatchSource(patches, variable)
-        prepared, embedding = asked_for(
-            encoder, source.sensor, source.bands, options, source.shape[0]
+        side, held = source.shape[0], patch_sets.listed(patches).values()
+        computation = Computation.of(
+            encoder, source.sensor, source.bands, options, held=held, chip_size=side
         )
-        held = patch_sets.listed(patches).get(embedding.variable)
-        if options.quantize and held and held.scale is not None:
-            embedding = quantized(embedding, held.scale)
         array = source.root.arrays[variable]
-        seasons = _seasons(array["dimension_names"], array["shape"])
         wanted = PatchEmbedding(
-            embedding=embedding,
+            embedding=computation.embedding,
             sensor=source.sensor,
             gsd=source.gsd,
             count=array["shape"][0],
-            seasons=seasons,
+            seasons=_seasons(array["dimension_names"], array["shape"]),
         )
         return cls(
-            patches=patches,
-            variable=variable,
-            encoder=encoder,
-            options=options,
-            prepared=prepared,
-            wanted=wanted,
-            side=source.shape[0],
+            patches=patches, variable=variable, computation=computation, wanted=wanted, side=side
         )
 
     def run(self) -> Iterator[FilledPatches]:
@@ -148,56 +134,48 @@ class SetEmbedding:
             MismatchError: another set lies under the model's name.
             LockedError: another writer does not let go of the set.
         """
-        wanted, network = self.wanted, self.encoder.to(self._device)
+        wanted = self.wanted
         for block in patch_sets.missing(self.patches, self._stored_as(wanted)):
             made = PatchVectors.of(wanted, block)
             for batch in self._batches(block):
-                self._encode(network, batch, made)
-            if self.options.quantize and wanted.embedding.scale is None:
-                scale = scale_for(*made.every())
-                wanted = replace(wanted, embedding=quantized(wanted.embedding, scale))
+                self._encode(batch, made)
+            embedding = self.computation.scaled(wanted.embedding, made.every())
+            wanted = replace(wanted, embedding=embedding)
             yield self._committed(wanted, made)
-
-    @property
-    def _device(self) -> torch.device:
-        return device(self.options.device)
 
     def _stored_as(self, wanted: PatchEmbedding) -> PatchEmbedding:
         """Return the set as it will be stored, for the sizes of its blocks."""
-        if not self.options.quantize or wanted.embedding.scale is not None:
-            return wanted
-        return replace(wanted, embedding=quantized(wanted.embedding, 1.0))
+        any_scale = self.computation.scaled(wanted.embedding, ())
+        return replace(wanted, embedding=any_scale)
 
     def _batches(self, block: range) -> Iterator[dict[str, Any]]:
         """Yield the acquisitions of some patches, as tensors that are filled again."""
         each = dict(self.wanted.seasons).values()
         first, end = (n * int(np.prod(list(each))) for n in (block.start, block.stop))
+        size = self.computation.options.batch_size
         batches = cubestore.batches(
             self.patches.store,
             sensor=self.variable,
             patches=self.patches.name,
             chip_size=max(self.side, self.wanted.embedding.chip_size),
-            batch_size=self.options.batch_size,
+            batch_size=size,
             shuffle=False,
         )
-        those = batches.of(batches.share, first // self.options.batch_size)
+        those = batches.of(batches.share, first // size)
         for batch in takewhile(lambda one: one["slot"][0] < end, map(tensors, those)):
             mine = (batch["slot"] >= first) & (batch["slot"] < end)
             yield some_of(batch, torch.nonzero(mine)[:, 0])
 
-    def _encode(self, network: Encoder, batch: Mapping[str, Any], made: PatchVectors) -> None:
+    def _encode(self, batch: Mapping[str, Any], made: PatchVectors) -> None:
         """Take the vectors of those acquisitions that have enough data."""
-        size = self.wanted.embedding.chip_size
+        computation, size = self.computation, self.wanted.embedding.chip_size
         chips = {**batch, **{n: _middle(batch[n], size) for n in ("pixels", "valid")}}
-        enough = chips["valid"].float().mean(dim=(1, 2)) >= 1 - self.options.max_nodata
-        if not enough.any():
+        enough = computation.enough(chips["valid"])
+        if not enough:
             return
-        kept = some_of(chips, torch.nonzero(enough)[:, 0])
-        sent = {n: kept[n].to(self._device) for n in ("pixels", "valid", "time", "latlon")}
-        told = self.prepared({**kept, **sent})
-        with torch.inference_mode(), computing(self.options.precision, self._device):
-            out = network(**told)
-            loss = network.loss(**told) if self.wanted.embedding.loss_metric else None
+        kept = some_of(chips, torch.tensor(enough))
+        sent = {n: kept[n].to(computation.device) for n in ("pixels", "valid", "time", "latlon")}
+        out, loss = computation({**kept, **sent})
         made.put(kept["slot"], out.embedding, out.patches, loss)
 
     def _committed(self, wanted: PatchEmbedding, made: PatchVectors) -> FilledPatches:

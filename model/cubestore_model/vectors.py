@@ -76,6 +76,12 @@ class Vectors:
         rows, columns = (slice(n * side, (n + 1) * side) for n in (row, column))
         return rows, columns
 
+    def every(self) -> Iterator[Floats]:
+        """Yield the vectors of chips, then row by row those of patches."""
+        yield self.values
+        if self.dense is not None:
+            yield from self.dense
+
     def staged(self, encoder: Encoder, slot: int) -> list[Staged]:
         """Encode all that there is; a writer commits it."""
         staged = encoder.chips(slot, self.values, loss=self.loss)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cubestore_model.embed import NODATA
+from cubestore_model.computation import NODATA
 from cubestore_model.encoder import Encoder
 from cubestore_model.inputs import preparation
 from cubestore_model.loader import tensors
