@@ -34,3 +34,14 @@ def made_once(tmp_path_factory):
             return make(shared / name)
 
     return made_once
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Networks as small as those of tests are slower on several threads, which wait for others."""
+    import torch  # noqa: PLC0415 - for tests of models alone
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

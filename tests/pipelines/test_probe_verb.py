@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 import cubestore
 import cubestore_model
@@ -13,6 +12,8 @@ from cubestore.embeddings import Embedding
 from cubestore.patches import Embedded
 from cubestore_pipelines.cli import main
 from tests.cubestore import patch_sets
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TILE, OPTICAL, LAND = "31UDQ", "sentinel-2-l2a", "esa-worldcover"
 SIZE, CORNER, SIDE = 64, 10240, 740
@@ -34,15 +35,6 @@ def arrays(cube, **known):
         every = {n: a for n, a in writer.arrays.items() if a.shards}
     shapes = {n: (*a.shape[1:-2], SIDE, SIDE) for n, a in every.items()}
     return {n: known.get(n, np.zeros(shapes[n])).astype(a.dtype) for n, a in every.items()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Filters this few are slower on several threads, which wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -16,16 +16,9 @@ import torch
 import cubestore_model
 from tests.model import learning
 
+pytestmark = pytest.mark.usefixtures("one_thread")  # as many as the processes that are compared
+
 PROGRAM = "from cubestore_pipelines.cli import main; raise SystemExit(main())"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """As many threads as the processes that are compared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
