@@ -176,6 +176,19 @@ def around(bounds: Numbers) -> tuple[float, float, float, float]:
     return float(starts.min()), float(south.min()), float(ends.max()), float(north.max())
 
 
+def centres(geometry: NDArray[Any]) -> tuple[Numbers, Numbers]:
+    """Return longitude and latitude of the middles of outlines, of those cut at 180° too."""
+    whole, cut = geometry.copy(), shapely.get_type_id(geometry) == shapely.GeometryType.MULTIPOLYGON
+    whole[cut] = shapely.transform(whole[cut], _eastward)
+    lon, lat = shapely.get_coordinates(shapely.centroid(whole)).T
+    return np.where(cut, _wrap(lon), lon), lat
+
+
+def _eastward(places: Numbers) -> Numbers:
+    """Let longitudes run on past 180°."""
+    return places + np.where(places[:, :1] < 0, [[2 * ANTIMERIDIAN, 0]], 0)
+
+
 def kinds(outlines: Footprints) -> list[str]:
     """Return what geometries there are, as GeoParquet calls them."""
     there = sorted(set(shapely.get_type_id(outlines.geometry).tolist()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import cubestore
 from cubestore import grids, layout
 from cubestore.index import hilbert
-from cubestore.index.footprints import around, footprints, on_earth
+from cubestore.index.footprints import around, centres, footprints, on_earth
 from cubestore.index.query import scan
 from cubestore.sensors import sensor
 
@@ -51,6 +51,18 @@ def test_outlines_are_valid_and_cover_the_tile(tile_id, sensor_id, count, crossi
     assert (found.bounds[:, 0] > found.bounds[:, 2]).sum() == crossing
     crosses = shapely.get_type_id(found.geometry) == shapely.GeometryType.MULTIPOLYGON
     assert crosses.sum() == crossing
+
+
+@pytest.mark.parametrize("tile_id", ["31UDQ", "01UBT", "60UXC"])
+def test_middles_are_those_of_the_squares_on_either_side_of_180(tile_id):
+    tile, grid, found, rows, columns = places(tile_id, "sentinel-2-l2a")
+    middles = [(n + 0.5) * 256 for n in (columns, rows)]
+    there = pyproj.Transformer.from_crs(tile.crs.proj, "EPSG:4326", always_xy=True)
+    lon, lat = there.transform(*(grid.affine * middles))
+    east, north = centres(found.geometry)
+    assert np.abs((east - lon + 180) % 360 - 180).max() < 1e-4
+    assert np.abs(north - lat).max() < 1e-4
+    assert np.abs(east).max() <= 180
 
 
 @pytest.mark.parametrize(("tile_id", "sensor_id", "count", "crossing"), TILES)

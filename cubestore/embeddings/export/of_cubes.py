@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import shapely
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -18,7 +17,7 @@ from cubestore.embeddings.reading import listed
 from cubestore.embeddings.stored import whole_slot
 from cubestore.encoding import Array, Json
 from cubestore.errors import QueryError
-from cubestore.index.footprints import Footprints, Numbers
+from cubestore.index.footprints import Footprints, Numbers, centres
 from cubestore.index.query import box_of
 from cubestore.index.selection import Box, Words
 from cubestore.similarity import filters
@@ -156,8 +155,7 @@ class CubeChips:
 
     def middles(self, rows: Rows, outlines: Footprints) -> tuple[Numbers, Numbers]:  # noqa: ARG002 - a patch's are known
         """Return longitude and latitude of their middles."""
-        centre = shapely.centroid(outlines.geometry)
-        return shapely.get_x(centre), shapely.get_y(centre)
+        return centres(outlines.geometry)
 
 
 def _refuse_strange(more: dict[str, Any]) -> None:

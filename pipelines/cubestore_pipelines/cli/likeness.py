@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import xarray as xr
 from cyclopts import Parameter
 
 import cubestore
+from cubestore.index.footprints import centres
 from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.indexing import Question
 from cubestore_pipelines.cli.output import Json, show_facts, show_json, show_table
@@ -96,7 +98,7 @@ def _row(chipid: str, distance: float, time: Any, geometry: Any) -> dict[str, An
         "distance": distance,
         "time": "" if str(time) == "NaT" else f"{time:%Y-%m-%dT%H:%M:%SZ}",
         "bbox": list(geometry.bounds),
-        "center": list(geometry.centroid.coords[0]),
+        "center": [float(degrees[0]) for degrees in centres(np.array([geometry]))],
     }
 
 
