@@ -224,6 +224,23 @@ def test_a_patch_whose_grid_nobody_knows_is_a_square_around_its_middle(store, tm
     assert pq.read_table(done.path)["date"].null_count == 2  # they came with the set
 
 
+@pytest.mark.parametrize(
+    ("step", "corner"),
+    [
+        (-1e-4, (3.01, 49.99)),
+        (1e-4, (3.01, 50.01)),  # rows count from the south
+    ],
+)
+def test_a_grid_may_be_of_degrees_and_upside_down(store, tmp_path, step, corner):
+    grid = {"crs": ["EPSG:4326"], "transform": [[1e-4, 0, 3.0, 0, step, 50.0]]}
+    alone(store, longitude=[3.005], latitude=[50.0], **grid)
+    (done,) = export_embeddings(store, tmp_path, patches="all")
+    (outline,) = gpd.read_parquet(done.path).geometry
+    assert outline.exterior.is_ccw
+    expected = shapely.box(*shapely.MultiPoint([(3.0, 50.0), corner]).bounds)
+    assert shapely.hausdorff_distance(outline, expected) < 1e-9
+
+
 def test_a_file_of_patches_on_both_meridians_reaches_all_round(store, tmp_path):
     alone(store, longitude=[179.999, 0.0, -50.0], latitude=[-17.0, 50.0, 10.0])
     (done,) = export_embeddings(store, tmp_path, patches="all")

@@ -129,8 +129,8 @@ def embeddings(
         question: which chips; other words than sensor, tile, bbox and datetime need the chip index.
         model: whose embeddings; may be left out where the store has one model's.
         patches: this patch set, instead of the cubes; repeatable. all: every one with embeddings.
-        schema: v0.1, as Clay published (TILE_FIRSTDAY_LASTDAY_vVERSION.gpq); v1, as it proposed; or
-            vectors, for databases of vectors.
+        schema: v0.1, as Clay published (TILE_FIRSTDAY_LASTDAY_vVERSION.gpq, of a patch set
+            DATASET-PART_…); v1, as it proposed; or vectors, for databases of vectors.
         version: of the embeddings, in the names of v0.1.
         json: print one JSON object.
     """
