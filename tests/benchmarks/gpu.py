@@ -3,9 +3,10 @@
 Run ``TMPDIR=/dev/shm python -m tests.benchmarks.gpu`` where there are CUDA and CuPy. Encoders have
 random weights and compute in bf16. RESIDENT: one scaled batch that lies on the device, again and
 again. STREAMED: batches read from a store, sent ahead, scaled there, and the vectors fetched. The
-aim is 95 % of the first. A kernel's GB/s are the bytes that it must read and write; beside them
-what the device copies within its memory. ``--cpu`` runs the same program on tiny shapes and says
-nothing of speed: it shows that the program works.
+aim is 95 % of the first. READ: the batches alone, which nobody looks at: no encoder is fed sooner.
+A kernel's GB/s are the bytes that it must read and write; beside them what the device copies within
+its memory. ``--cpu`` runs the same program on tiny shapes and says nothing of speed: it shows that
+the program works.
 """
 
 import argparse
@@ -67,6 +68,7 @@ TINY = Sizes(side=2048, batch=2, seconds=0.1, rounds=1, vectors=1000, tiny=True)
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cpu", action="store_true", help="tiny shapes, to try the program")
+    parser.add_argument("--threads", type=int, default=0, help="that read; 0: one for each core")
     parser.add_argument("--only", default="", help="encoders and kernels whose names have this")
     options = parser.parse_args()
     device, sizes = torch.device("cpu" if options.cpu else "cuda"), TINY if options.cpu else LARGE
@@ -77,7 +79,7 @@ def main():
     kernels(device, sizes, options.only)
     home = Path(tempfile.mkdtemp(prefix="cubestore-gpu-"))
     try:
-        encoders(device, sizes, options.only, scenes(home, sizes.side))
+        encoders(device, sizes, options, scenes(home, sizes.side))
     finally:
         shutil.rmtree(home)
 
@@ -99,22 +101,24 @@ def scenes(home, side):
     return store.path
 
 
-def encoders(device, sizes, only, store):
+def encoders(device, sizes, options, store):
     """Print chips a second of each encoder, both ways."""
-    print(f"\n{'chips/s':<28}{'resident':>10}{'streamed':>10}{'of it':>8}")
+    print(f"\n{'chips/s':<28}{'resident':>10}{'streamed':>10}{'of it':>8}{'read':>10}")
     for name in ENCODERS:
-        if only in name:
-            rates = [rate(name, way, device, sizes, store) for way in (resident, streamed)]
-            print(f"{name:<28}{rates[0]:>10.1f}{rates[1]:>10.1f}{rates[1] / rates[0]:>8.1%}")
+        if options.only in name:
+            ways = (resident, streamed, read)
+            here, fed, alone = (rate(name, w, device, sizes, store, options.threads) for w in ways)
+            print(f"{name:<28}{here:>10.1f}{fed:>10.1f}{fed / here:>8.1%}{alone:>10.1f}")
 
 
-def rate(name, way, device, sizes, store):
+def rate(name, way, device, sizes, store, threads):
     """Return the median of chips a second."""
     sensor, chip, tiny = ENCODERS[name]
     encoder = cubestore_model.untrained(name, config=tiny if sizes.tiny else None).to(device)
     bands = [str(one) for one in cubestore.open_store(store).cube(TILE, sensor).open().band.values]
     prepared = cubestore_model.preparation(encoder, sensor, bands)
     told = {"sensor": sensor, "chip_size": chip, "batch_size": sizes.batch, "shuffle": False}
+    told["threads"] = threads
     told["chips"] = again_and_again(sensor, chip, sizes)
     rounds = [way(encoder, prepared, device, sizes, store, told) for _ in range(sizes.rounds + 1)]
     return statistics.median(rounds[1:])  # the first compiles, and chooses algorithms
@@ -147,6 +151,12 @@ def streamed(encoder, prepared, device, sizes, store, told):
         return timed(step, batches, device, sizes.seconds)
     finally:
         batches.close()
+
+
+def read(_, __, device, sizes, store, told):
+    """Return the rate of the batches, on the way to nowhere."""
+    loader = cubestore_model.loader(store, drop_last=True, **told)
+    return timed(lambda batch: batch["pixels"], loader, device, sizes.seconds)
 
 
 def encode(encoder, told):
