@@ -2,7 +2,7 @@
 
 A thread cannot be stopped from outside. So long work asks now and then whether its time is over
 (`check`), and a worker whose request was given up keeps its place until it has ended: requests
-that take too long never pile up threads.
+that take too long never pile up threads. The time of a client that has left is over at once.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cubestore_catalog.errors import OverloadError
@@ -20,7 +21,15 @@ Result = TypeVar("Result")
 GRACE = 1.0
 """Seconds that work has to notice that its time is over."""
 
-_end: contextvars.ContextVar[float] = contextvars.ContextVar("end", default=math.inf)
+
+@dataclass(slots=True)
+class _Time:
+    """When the time of a request is over."""
+
+    end: float = math.inf
+
+
+_time: contextvars.ContextVar[_Time] = contextvars.ContextVar("time", default=_Time())  # noqa: B039 - never changed
 
 
 def check() -> None:
@@ -29,7 +38,7 @@ def check() -> None:
     Raises:
         OverloadError: it is.
     """
-    if time.monotonic() > _end.get():
+    if time.monotonic() > _time.get().end:
         raise _too_slow()
 
 
@@ -51,6 +60,8 @@ class Workers:
     async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Return what a call returns that is made by a worker.
 
+        Who is cancelled while waiting leaves the queue, or tells the worker to end.
+
         Raises:
             OverloadError: too many wait already, or the call takes too long.
         """
@@ -61,15 +72,20 @@ class Workers:
                 remedy="try again in a moment",
             )
         self._pending += 1
-        end = time.monotonic() + self.seconds
-        future = asyncio.get_running_loop().run_in_executor(
-            self._pool, contextvars.copy_context().run, _timed, end, work, *arguments
+        left = _Time(time.monotonic() + self.seconds)
+        submitted = self._pool.submit(
+            contextvars.copy_context().run, _timed, left, work, *arguments
         )
+        future = asyncio.wrap_future(submitted)
         future.add_done_callback(self._ended)
         try:
             return await asyncio.wait_for(asyncio.shield(future), self.seconds + GRACE)
         except TimeoutError as error:
             raise error if isinstance(error, OverloadError) else _too_slow() from error
+        except asyncio.CancelledError:
+            left.end = -math.inf
+            submitted.cancel()
+            raise
 
     def close(self) -> None:
         """Let no one wait any longer."""
@@ -81,8 +97,8 @@ class Workers:
             future.exception()  # looked at: nobody may be waiting for it any more
 
 
-def _timed(end: float, work: Callable[..., Result], *arguments: object) -> Result:
-    _end.set(end)
+def _timed(left: _Time, work: Callable[..., Result], *arguments: object) -> Result:
+    _time.set(left)
     check()
     return work(*arguments)
 

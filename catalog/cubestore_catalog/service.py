@@ -37,6 +37,7 @@ from cubestore_catalog.views.quicklook import Picture, Pictures
 from cubestore_catalog.views.series import series
 from cubestore_catalog.web import browse, parameters
 from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_rest, refuse_route
+from cubestore_catalog.web.attended import Attended
 from cubestore_catalog.web.documents import GEOJSON
 from cubestore_catalog.web.gate import Gate
 from cubestore_catalog.web.headers import BROWSE, SafeHeaders
@@ -116,6 +117,7 @@ def service(
     application = Starlette(
         routes=[*service.routes(), Mount("/", browse.PeopleFirst(catalogue, BROWSE))],
         middleware=[
+            Middleware(Attended),
             Middleware(SafeHeaders),
             Middleware(Gate),
             Middleware(

@@ -325,6 +325,33 @@ def test_a_thread_that_cannot_be_stopped_keeps_its_place(monkeypatch):
     assert asyncio.run(ask()) == 7
 
 
+def test_who_leaves_is_worked_for_no_longer():
+    begun, ended, waited = threading.Event(), threading.Event(), []
+
+    def endless():
+        begun.set()
+        try:
+            while True:
+                limits.check()
+                time.sleep(0.005)
+        finally:
+            ended.set()
+
+    async def ask():
+        workers = Workers(1, 1, 60)
+        working, waiting = (asyncio.create_task(workers.run(w)) for w in (endless, waited.append))
+        await asyncio.to_thread(begun.wait, 10)
+        for task in (waiting, working):
+            task.cancel()
+        await asyncio.wait((working, waiting))
+        await asyncio.to_thread(ended.wait, 10)
+        return await workers.run(lambda: 7)
+
+    assert asyncio.run(ask()) == 7
+    assert ended.is_set()
+    assert not waited  # it left the queue
+
+
 def test_a_busy_service_says_when_to_come_again(served_store):
     app = service(served_store.path, load=lambda _: ([], []), seconds=-1)
     answer = asked(app, f"/quicklook/{CUBE}/0.png")

@@ -1,0 +1,41 @@
+"""A service in a process of its own: the store at a path, and 3,000 scenes beside its cubes.
+
+Run ``python -m tests.catalog.loaded STORE``; it prints the port. Clients are given up after two
+seconds, not half a minute, so that tests need not wait.
+"""
+
+import sys
+
+import uvicorn
+
+from cubestore_catalog import service, serving
+from cubestore_catalog.served import contents
+from cubestore_catalog.web.connections import Connection
+from tests.catalog.conftest import COLLECTIONS, collection, scene
+
+SCENES = 3000
+
+
+class Hasty(Connection):
+    """A connection with little patience."""
+
+    asking = taking = 2.0
+
+
+def load(store):
+    items, collections = contents(store)
+    scenes = [scene(number) for number in range(SCENES)]
+    return [*items, *scenes], [*collections, *map(collection, COLLECTIONS)]
+
+
+def main():
+    sys.setswitchinterval(serving.TURN)
+    with serving.listening("127.0.0.1", 0) as listener:
+        app = service(sys.argv[1], load=load, refresh=0.05)
+        config = uvicorn.Config(app, http=Hasty, ws="none", log_level="error", loop="asyncio")
+        print(listener.getsockname()[1], flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
