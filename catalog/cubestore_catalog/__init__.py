@@ -21,9 +21,9 @@ from cubestore_catalog.errors import (
 )
 from cubestore_catalog.publish import Published, publish
 from cubestore_catalog.search.index import Index, Page
+from cubestore_catalog.search.parquet import load
 from cubestore_catalog.search.query import Search, Sort
 from cubestore_catalog.service import service
-from cubestore_catalog.stac.parquet import load
 
 __all__ = [
     "CatalogError",

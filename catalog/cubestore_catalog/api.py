@@ -28,7 +28,8 @@ from cubestore_catalog.errors import (
     UnknownRecordError,
 )
 from cubestore_catalog.search import query
-from cubestore_catalog.search.index import Index, Item, Page
+from cubestore_catalog.search.held import Item
+from cubestore_catalog.search.index import Index, Page
 from cubestore_catalog.web import documents
 from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_route
 from cubestore_catalog.web.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link

@@ -23,6 +23,7 @@ from cubestore.patches import PatchSet
 from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
 from cubestore_catalog.errors import ItemError
+from cubestore_catalog.search.parquet import read
 from cubestore_catalog.stac import collections, items, parquet, sets, snapshot, vectors
 from cubestore_catalog.stac.records import CATALOG, Json
 
@@ -91,12 +92,12 @@ def _known(folder: Path) -> Groups:
     found: dict[str, list[Json]] = {}
     for file in sorted(folder.glob(f"*/{parquet.FILE}")):
         try:
-            members = parquet.read(file)
+            members = read(file)
         except ItemError as error:
             log.warning("Written anew: %s", error)
             continue
         for item in members:
-            found.setdefault(item["properties"].get(items.PATH, ""), []).append(item)
+            found.setdefault(item["properties"].get(items.PATH, ""), []).append({**item})
     return found
 
 

@@ -2,15 +2,16 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.publish import publish
-from cubestore_catalog.stac import parquet
+from cubestore_catalog.search.parquet import load
 from cubestore_catalog.stac.items import PATH
+from cubestore_catalog.stac.parquet import FILE
 from cubestore_catalog.stac.records import CATALOG
 from cubestore_catalog.web.documents import Address, Link
 
@@ -25,7 +26,7 @@ Record = Mapping[str, Any]
 _ITEM = re.compile(r"\.\./\.\./(?P<collection>[^/]+)/(?P<item>[^/]+)/(?P=item)\.json")
 
 
-def contents(store: Store) -> tuple[list[Record], list[Record]]:
+def contents(store: Store) -> tuple[Sequence[Record], Sequence[Record]]:
     """Return a store's items and collections, its catalogue brought up to date first.
 
     No cube is written to. Where the disk is read-only the catalogue is served as it is.
@@ -37,17 +38,15 @@ def contents(store: Store) -> tuple[list[Record], list[Record]]:
         publish(store.path, attributes=False)
     except (NotWritableError, LockedError) as error:
         log.warning("The catalogue is served as it is: %s", error)
-    items, collections = parquet.load(store.path)
-    return [*items], [*collections]
+    return load(store.path)
 
 
-def standing(store: Store) -> tuple[list[Record], list[Record]]:
+def standing(store: Store) -> tuple[Sequence[Record], Sequence[Record]]:
     """Return a store's items and collections as they were last published; none where it was not."""
     try:
-        items, collections = parquet.load(store.path)
+        return load(store.path)
     except ItemError:
         return [], []
-    return [*items], [*collections]
 
 
 def at(address: Address, record: Record) -> Record:
@@ -83,4 +82,4 @@ def _href(address: Address, home: str, href: str) -> str:
     _, inside, below = href.partition(home)
     if inside:
         return f"{address.base}/{ZARR}/{home}{below}"
-    return f"{address.base}/{ZARR}/{home}/{parquet.FILE}" if href == f"./{parquet.FILE}" else ""
+    return f"{address.base}/{ZARR}/{home}/{FILE}" if href == f"./{FILE}" else ""

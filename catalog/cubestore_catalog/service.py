@@ -28,7 +28,8 @@ from cubestore.errors import CubestoreError
 from cubestore_catalog import served
 from cubestore_catalog.api import METHODS, api
 from cubestore_catalog.limits import Workers
-from cubestore_catalog.search.index import Index, Item
+from cubestore_catalog.search.held import Item
+from cubestore_catalog.search.index import Index
 from cubestore_catalog.views import chip, looks, similar
 from cubestore_catalog.views.components import Embedded
 from cubestore_catalog.views.looks import Look

@@ -77,6 +77,15 @@ class Column:
             return self._pattern(PATTERNS[condition.operator], str(condition.value))
         return self._compare(COMPARISONS[condition.operator], condition.value)
 
+    def value(self, row: int) -> Scalar | None:
+        """Return what a row has, whole numbers as floats; None where there is nothing."""
+        if self.codes[row] >= 0:
+            return str(self.texts[self.codes[row]])
+        if self.truths[row] >= 0:
+            return bool(self.truths[row])
+        number = float(self.numbers[row])
+        return None if number != number else number  # noqa: PLR0124 - NaN
+
     @cached_property
     def order(self) -> NDArray[np.float64]:
         """Where each row stands when sorted: numbers, then texts; NaN where there is nothing."""

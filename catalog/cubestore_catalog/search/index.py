@@ -7,29 +7,27 @@ none of these can answer is tested item by item, on the rows that are left.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import orjson
 import shapely
 from numpy.typing import NDArray
 
 from cubestore_catalog import limits
-from cubestore_catalog.errors import ItemError, RequestError, UnknownRecordError
-from cubestore_catalog.search import paging, times
+from cubestore_catalog.errors import ItemError, UnknownRecordError
+from cubestore_catalog.search import paging
 from cubestore_catalog.search.columns import TEMPORAL, Column, Mask
 from cubestore_catalog.search.cql import Rest
+from cubestore_catalog.search.held import TOP_LEVEL, Held, Item
+from cubestore_catalog.search.listed import Listed
 from cubestore_catalog.search.query import Search, Sort
 
-Item = Mapping[str, Any]
 Rows = NDArray[np.int64]
 
-TOP_LEVEL = ("id", "collection")
-"""What of an item is compared and sorted like a property, but is none."""
-
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What JSON has beside lists and objects."""
 
 MOST_BYTES = 16_000_000
 """Of the items on a page: those of cubes with thousands of slots have a megabyte each."""
@@ -51,7 +49,7 @@ class Index:
 
     Args:
         items: STAC items; each has an id, a collection and a time. They are not copied and must
-            not be changed.
+            not be changed. Those of `load` stay text until they are asked for.
 
     Raises:
         ItemError: an item lacks one of these, has a geometry that cannot be read, or is there
@@ -59,25 +57,24 @@ class Index:
     """
 
     def __init__(self, items: Iterable[Item]) -> None:
-        keyed = sorted(((*_key(item), item) for item in items), key=_first)
-        self._keys = [key for key, _, _ in keyed]
-        self._items = [item for _, _, item in keyed]
+        held = items if isinstance(items, Held) else Listed(items)
+        order = sorted(range(len(held)), key=held.keys.__getitem__)
+        self._held, self._order = held, np.array(order, np.int64)
+        self._keys = [held.keys[place] for place in order]
         self._rows = {(key[2], key[1]): row for row, key in enumerate(self._keys)}
-        if len(self._rows) < len(self._items):
+        if len(self._rows) < len(self._keys):
             raise ItemError(_twice(self._keys), expected="one item of an id in a collection")
         self.collections = sorted({collection for collection, _ in self._rows})
-        self._collection = np.array(
-            [self.collections.index(key[2]) for key in self._keys], np.int64
-        )
+        numbers = {name: number for number, name in enumerate(self.collections)}
+        self._collection = np.array([numbers[key[2]] for key in self._keys], np.int64)
         self._start = -np.array([key[0] for key in self._keys], np.int64)
-        self._end = np.array([end for _, end, _ in keyed], np.int64)
-        self._tree = shapely.STRtree(_shapes(self._items))
+        self._end = held.ends[self._order]
+        self._tree = shapely.STRtree(held.shapes[self._order])
         self._bounds = shapely.bounds(self._tree.geometries)
-        self._kinds = self._observe()
         self._columns: dict[str, Column] = {}
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._keys)
 
     def item(self, collection: str, item_id: str) -> Item:
         """Return one item.
@@ -88,12 +85,12 @@ class Index:
         row = self._rows.get((collection, item_id))
         if row is None:
             raise UnknownRecordError(f"There is no item {item_id!r} in {collection!r}")
-        return self._items[row]
+        return self._item(row)
 
     def kinds(self, collection: str | None = None) -> Mapping[str, frozenset[type]]:
         """Return the properties that the items have, and the types of their values."""
         seen: dict[str, frozenset[type]] = {}
-        for name, properties in self._kinds.items():
+        for name, properties in self._held.kinds.items():
             if collection in (None, name):
                 for key, kinds in properties.items():
                     seen[key] = seen.get(key, frozenset()) | kinds
@@ -114,13 +111,13 @@ class Index:
         page = page[: self._fitting(page)]
         more = len(left) > len(page)
         token = self._token(int(page[-1]), search.sortby) if more else None
-        return Page(tuple(self._items[row] for row in page.tolist()), len(rows), token)
+        return Page(tuple(map(self._item, page.tolist())), len(rows), token)
 
     def _fitting(self, page: Rows) -> int:
         """Return how many items of a page can be sent at once, at least one."""
         size = 0
         for count, row in enumerate(page.tolist()):
-            size += len(orjson.dumps(self._items[row]))
+            size += self._held.size(int(self._order[row]))
             if count and size > MOST_BYTES:
                 return count
         return len(page)
@@ -140,12 +137,27 @@ class Index:
             mask &= self._column(condition.name).matches(condition)
         rows = np.flatnonzero(mask)
         for rest in search.filters:
-            rows = rows[[self._meets(row, rest) for row in rows.tolist()]]
+            look = self._look(rest.names)
+            rows = rows[[_meets(look(row), rest) for row in rows.tolist()]]
         return rows
 
-    def _meets(self, row: int, rest: Rest) -> bool:
-        limits.check()
-        return rest.matches(self._items[row])
+    def _look(self, names: Iterable[str]) -> Callable[[int], Item]:
+        """Return how rows are looked at: by columns where these tell all, for that is quick."""
+        if not all(self._is_plain(name) for name in names):
+            return self._item
+        columns = {name: self._column(name) for name in names}
+
+        def look(row: int) -> Item:
+            told = {name: column.value(row) for name, column in columns.items()}
+            known = {name: value for name, value in told.items() if value is not None}
+            return {**known, "properties": known}
+
+        return look
+
+    def _is_plain(self, name: str) -> bool:
+        """Return whether a property has no values but numbers, texts and truths."""
+        kinds = self.kinds().get(name, frozenset())
+        return name in TOP_LEVEL or (bool(kinds) and kinds <= PLAIN)
 
     def _of_ids(self, ids: Sequence[str]) -> Mask:
         pairs = ((collection, item_id) for collection in self.collections for item_id in ids)
@@ -178,9 +190,10 @@ class Index:
         """Return a property of all rows; those that no item has are not kept."""
         if name in self._columns:
             return self._columns[name]
-        values = [_value(item, name) for item in self._items]
-        column = Column(values, temporal=name in TEMPORAL)
-        if name in TOP_LEVEL or any(name in properties for properties in self._kinds.values()):
+        values = self._held.values(name)
+        ordered = [values[place] for place in self._order.tolist()]
+        column = Column(ordered, temporal=name in TEMPORAL)
+        if name in TOP_LEVEL or any(name in known for known in self._held.kinds.values()):
             self._columns[name] = column
         return column
 
@@ -204,77 +217,18 @@ class Index:
         return after | (tied & (rows >= bisect_right(self._keys, key)))
 
     def _token(self, row: int, sortby: Sequence[Sort]) -> str:
-        values = [_value(self._items[row], sort.name) for sort in sortby]
+        item = self._item(row)
+        values = [(item if s.name in TOP_LEVEL else item["properties"]).get(s.name) for s in sortby]
         return paging.write(values, self._keys[row])
 
-    def _observe(self) -> dict[str, dict[str, frozenset[type]]]:
-        """Return the types that each property of each collection has."""
-        seen: dict[str, dict[str, set[type]]] = {name: {} for name in self.collections}
-        for key, item in zip(self._keys, self._items, strict=True):
-            properties = seen[key[2]]
-            for name, value in item["properties"].items():
-                properties.setdefault(name, set()).add(type(value))
-        return {c: {k: frozenset(v) for k, v in names.items()} for c, names in seen.items()}
+    def _item(self, row: int) -> Item:
+        found: Item = self._held[int(self._order[row])]
+        return found
 
 
-def _key(item: Item) -> tuple[paging.Key, int]:
-    """Return what items are ordered by, newest first, then id, then collection; and their end."""
-    for name in ("id", "collection"):
-        if not isinstance(item.get(name), str):
-            raise ItemError(f"The item {item.get('id')!r} has no {name}", expected="a text")
-    start, end = _span(item)
-    return (-start, item["id"], item["collection"]), end
-
-
-def _first(keyed: tuple[paging.Key, int, Item]) -> paging.Key:
-    return keyed[0]
-
-
-def _span(item: Item) -> tuple[int, int]:
-    """Return the first and last microsecond of an item."""
-    properties = item["properties"]
-    try:
-        if properties.get("datetime") is not None:
-            start = end = times.instant(properties["datetime"])
-        else:
-            start, end = (times.instant(properties[f"{part}_datetime"]) for part in _ENDS)
-    except (KeyError, TypeError, RequestError) as error:
-        raise ItemError(
-            f"The item {item['id']} has no time: {error}",
-            expected="a datetime, or start_datetime and end_datetime, of RFC 3339",
-        ) from error
-    return start, end
-
-
-_ENDS = ("start", "end")
-
-
-def _shapes(items: Sequence[Item]) -> NDArray[Any]:
-    """Return the footprints of items: all in one call, and one by one where that fails."""
-    try:
-        shapes: NDArray[Any] = shapely.from_geojson(
-            np.array([_geojson(item) for item in items], object)
-        )
-    except (shapely.GEOSException, TypeError):
-        return np.array([_shape(item) for item in items], object)
-    return shapes
-
-
-def _geojson(item: Item) -> bytes | None:
-    geometry = item.get("geometry")
-    return None if geometry is None else orjson.dumps(geometry)
-
-
-def _shape(item: Item) -> shapely.Geometry | None:
-    """Return an item's footprint; an item may have none, and then lies nowhere."""
-    try:
-        return shapely.from_geojson(_geojson(item))
-    except (shapely.GEOSException, TypeError) as error:
-        raise ItemError(f"The geometry of {item['id']} cannot be read: {error}") from error
-
-
-def _value(item: Item, name: str) -> object:
-    return item.get(name) if name in TOP_LEVEL else item["properties"].get(name)
+def _meets(item: Item, rest: Rest) -> bool:
+    limits.check()
+    return rest.matches(item)
 
 
 def _last(places: NDArray[np.float64]) -> NDArray[np.float64]:

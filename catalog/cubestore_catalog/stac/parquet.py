@@ -4,20 +4,14 @@ Columns are those of stac-geoparquet, in which what one item lacks and another h
 row keeps its item whole as JSON too, and that is what is loaded.
 """
 
-import contextlib
-import gc
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cubestore import disk
-from cubestore.store import open_store
-from cubestore_catalog.errors import ItemError
-from cubestore_catalog.stac.records import CATALOG, Json
+from cubestore_catalog.stac.records import Json
 
 FILE = "items.parquet"
 WHOLE = "cubestore:item"
@@ -48,63 +42,6 @@ def write(path: Path, members: Sequence[Json], collection: Json) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def read(path: Path) -> list[Json]:
-    """Return the items of a file, each as it was.
-
-    Raises:
-        ItemError: it is none of ours.
-    """
-    try:
-        columns = pq.read_table(path, columns=[WHOLE]).column(WHOLE)
-        with _uncollected():
-            return [orjson.loads(text.as_py()) for text in columns]
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise ItemError(
-            f"{path} cannot be read: {str(error)[:200]}",
-            expected="the items of a catalogue",
-            remedy="remove it, and run `cubestore catalog` again",
-        ) from error
-
-
-def load(store: str | os.PathLike[str]) -> tuple[list[Json], list[Json]]:
-    """Return all items and collections of a store's catalogue.
-
-    Args:
-        store: path of the store.
-
-    Returns:
-        The items, and the collections; hrefs are relative to the items' own places in the
-        catalogue, ``catalog/COLLECTION/ITEM/ITEM.json``.
-
-    Raises:
-        NotAStoreError: the path holds no store.
-        ItemError: the store has no catalogue, or a file of it cannot be read.
-    """
-    folder = Path(open_store(store).path, CATALOG)
-    if not (folder / "catalog.json").exists():
-        raise ItemError(
-            f"{folder.parent} has no catalogue",
-            expected=f"{CATALOG}/catalog.json in the store",
-            remedy="write it with `cubestore catalog`",
-        )
-    listed = orjson.loads((folder / "catalog.json").read_bytes())["links"]
-    homes = [folder / one["href"] for one in listed if one["rel"] == "child"]
-    collections = [orjson.loads(home.read_bytes()) for home in homes]
-    return [item for home in homes for item in read(home.with_name(FILE))], collections
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for garbage among items that are all kept: eight times the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _flat(item: Json) -> Json:

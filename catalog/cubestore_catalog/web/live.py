@@ -5,7 +5,7 @@ Whoever asks meanwhile is answered from the catalogue before: there is no moment
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cubestore import Store
 from cubestore.errors import CubestoreError
-from cubestore_catalog.search.index import Item
+from cubestore_catalog.search.held import Item
 from cubestore_catalog.stac.watch import State, state_of
 
 log = logging.getLogger(__name__)
 
-Load = Callable[[Store], tuple[Iterable[Item], Iterable[Mapping[str, Any]]]]
+Load = Callable[[Store], tuple[Sequence[Item], Iterable[Mapping[str, Any]]]]
 """A store's items and collections."""
 
 
@@ -70,10 +70,9 @@ class Live:
             return False
         self._tell("The catalogue is being brought up to date; that of before is served meanwhile")
         items, collections = self._load(self._store)
-        kept = [*items]
-        self._app = self._build(kept, collections)
+        self._app = self._build(items, collections)
         self._state, self._trouble = state, ""
-        self._tell(f"The catalogue is up to date: {len(kept):,} items")
+        self._tell(f"The catalogue is up to date: {len(items):,} items")
         return True
 
     async def watch(self) -> None:
