@@ -19,7 +19,7 @@ from cubestore.cube import cube_at
 from cubestore.errors import NotAStoreError, QueryError
 from cubestore_catalog import Index, api, load, publish
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.stac import outline
+from cubestore_catalog.stac import items, outline
 from cubestore_pipelines.cli import main
 from tests.catalog.published import MODEL, append, full_store, slot, validator
 
@@ -250,6 +250,16 @@ def test_only_what_has_changed_is_written(small):
     assert changed == {"31UEQ-sentinel-2-l2a.json", "items.parquet", "collection.json"}
 
 
+def test_what_an_earlier_edition_wrote_is_written_anew(small, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(items, "NEWEST", items.NEWEST - 1)
+        publish(small.path)
+    commits = [small.cube(*cube).root().number for cube in small.cubes()]
+    assert publish(small.path).written == 2
+    assert publish(small.path).written == 0
+    assert [small.cube(*cube).root().number for cube in small.cubes()] == commits  # as they were
+
+
 def test_the_item_stands_in_the_cube_and_names_its_newest_commit(store, judge):
     for tile, sensor in (("31UDQ", "sentinel-2-l2a"), ("h18v04", "modis-09a1")):
         cube = store.cube(tile, sensor)
@@ -329,9 +339,9 @@ def test_a_damaged_cube_keeps_its_item_and_holds_up_no_other(small, capsys):
 
 
 def test_what_is_loaded_is_what_was_written(store, catalog):
-    items, collections = load(store.path)
-    found = {(item["collection"], item["id"]): item for item in items}
-    assert len(found) == len(items) == len(SENSORS) + 3
+    loaded, collections = load(store.path)
+    found = {(item["collection"], item["id"]): item for item in loaded}
+    assert len(found) == len(loaded) == len(SENSORS) + 3
     for place, item in found.items():
         assert item == item_of(store, *place)
     assert {one["id"] for one in collections} == {one.id for one in catalog.get_children()}
@@ -350,8 +360,8 @@ def test_other_software_reads_the_parquet_as_items(store):
 
 
 def test_the_api_serves_what_is_loaded(store):
-    items, collections = load(store.path)
-    assert api(Index(items), collections).routes
+    loaded, collections = load(store.path)
+    assert api(Index(loaded), collections).routes
 
 
 def test_damaged_parquet_is_written_anew(small):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import shapely
 from odc.geo.geobox import GeoBox
 
@@ -96,7 +97,7 @@ def projection(grid: GeoBox, tile: Tile, held: shapely.Geometry) -> Json:
     return {
         **told,
         "proj:bbox": [float(n) for n in held.bounds],
-        "proj:geometry": shapely.geometry.mapping(held),
+        "proj:geometry": orjson.loads(shapely.to_geojson(held)),  # in lists, as it is read again
         "proj:shape": [int(n) for n in grid.shape],
         "proj:transform": [float(n) for n in grid.affine[:6]],
     }

@@ -25,6 +25,11 @@ SLOTS = "cubestore:slots"
 CHECKSUM = "cubestore:checksum"
 """SHA-256 of the group's ``zarr.json``: by it a run sees that nothing has changed."""
 
+EDITION, NEWEST = "cubestore:edition", 2
+"""Which edition of the records this is, counted up whenever they say more, or other things, of what
+has not changed: those of an earlier one are written anew. The first gave whole tiles as outlines.
+"""
+
 PATH = "cubestore:path"
 
 
@@ -55,7 +60,6 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             "gsd": sensor.gsd,
             **_platforms(seen),
             "version": str(seen.root.number),
-            "processing:software": software_used(),
             "grid:code": tile.grid_code,
             **described.projection(grid, tile, held),
             **_physics(seen),
@@ -99,8 +103,13 @@ def of_cube(seen: Snapshot, checksum: str) -> Json:
         "cubestore:sensor": seen.cube.sensor.id,
         "cubestore:tile": seen.cube.tile.id,
         "cubestore:commit": seen.root.number,
-        CHECKSUM: checksum,
+        **as_made(checksum),
     }
+
+
+def as_made(checksum: str) -> Json:
+    """Return by what a run sees that an item need not be made again."""
+    return {CHECKSUM: checksum, EDITION: NEWEST, "processing:software": software_used()}
 
 
 def as_of(item: Json, commit: int, updated: str, checksum: str) -> Json:
@@ -140,7 +149,7 @@ def within(item: Json) -> Json:
     the attributes are read whenever the cube is opened; and what the item cannot know of the commit
     that holds it: when it is made, and its checksum.
     """
-    lost = {SLOTS, CHECKSUM, "updated"}
+    lost = {SLOTS, CHECKSUM, EDITION, "updated"}
     properties = {name: value for name, value in item["properties"].items() if name not in lost}
     dimensions = dict(properties["cube:dimensions"])
     dimensions["time"] = {n: v for n, v in dimensions["time"].items() if n != "values"}

@@ -115,11 +115,11 @@ def license_of(terms: str) -> str:
 
 def declared(record: Json) -> Json:
     """Return a record that declares the extensions of whose fields it has any."""
-    names = set(_names(record))
+    starts = {"".join(name.partition(":")[:2]) for name in _names(record)}
     used = [
         f"https://stac-extensions.github.io/{path}/schema.json"
         for start, path in EXTENSIONS.items()
-        if any(name == start or (start.endswith(":") and name.startswith(start)) for name in names)
+        if start in starts
     ]
     return {**record, "stac_extensions": used}
 

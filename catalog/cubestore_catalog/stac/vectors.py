@@ -71,7 +71,6 @@ def vectors_item(
             "title": f"{embedding.model} on {sensor.title}, tile {tile.id}",
             **items.span(list(slots)),
             "updated": seen.updated,
-            "processing:software": items.software_used(),
             "emb:preprocessing": {"format": "text", "expression": embedding.preprocessing},
             **_quantization(embedding),
             "grid:code": tile.grid_code,
