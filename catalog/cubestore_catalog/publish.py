@@ -259,6 +259,7 @@ def _put(path: Path, document: Json) -> None:
             return
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
+    disk.sweep(path.parent)  # who was killed while writing it left a part
     disk.replace(path, data, synced=False)
 
 
@@ -269,8 +270,18 @@ def _remove(folder: Path, new: set[Place]) -> None:
         if not (home / "collection.json").is_file():
             continue
         if home.name not in homes:
-            shutil.rmtree(home)
+            _clear(home)
             continue
         for item in home.iterdir():
             if (item / f"{item.name}.json").is_file() and (home.name, item.name) not in new:
                 shutil.rmtree(item)
+
+
+def _clear(home: Path) -> None:
+    """Remove a collection, and last the file by which whoever goes on after a kill knows it."""
+    for entry in home.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != "collection.json":
+            entry.unlink()
+    shutil.rmtree(home)
