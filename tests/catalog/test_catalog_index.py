@@ -99,6 +99,17 @@ def test_items_that_go_between_two_pages_shift_nothing(items):
         assert set(ids(second)) == {item["id"] for item in items} - set(ids(first))
 
 
+def test_an_area_of_many_parts_is_looked_at_as_a_whole(index, items):
+    spots = [shapely.box(x / 2, 40.2, x / 2 + 0.1, 40.4) for x in range(-20, 20, 3)]
+    spots += [shapely.box(x / 2, 44.2, x / 2 + 0.1, 44.4) for x in range(-20, 20, 3)]
+    area = shapely.union_all(spots)
+    assert shapely.get_num_geometries(area) > 16
+    found = index.search(Search(areas=(area,), limit=1000))
+    expected = {i["id"] for i in items if area.intersects(shapely.geometry.shape(i["geometry"]))}
+    assert set(ids(found)) == expected
+    assert 0 < len(expected) < len(items)
+
+
 def test_the_newest_come_first(index):
     newest = [item["properties"]["datetime"] for item in index.search(Search(limit=60)).items]
     assert newest == sorted(newest, reverse=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cql2
+import orjson
 import shapely
 
 from cubestore_catalog.errors import RequestError
@@ -30,6 +31,9 @@ MOST_NESTED = 64
 
 MOST_DEEP = 32
 """Levels of a CQL2 document."""
+
+MOST_TESTED = 65_536
+"""Bytes of an expression that is tested item by item: texts of 16,384 characters have fewer."""
 
 NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 POSITION = re.compile(rf"(?<=[(,])\s*{NUMBER}(?:\s+{NUMBER}){{1,3}}\s*(?=[,)])", re.ASCII)
@@ -203,8 +207,17 @@ def _sorted(conjuncts: list[Any]) -> Filter:
         elif (area := _area(one)) is not None:
             areas.append(area)
         else:
-            rest.append(Rest(_expression(cql2.Expr, one), frozenset(_names(one))))
+            rest.append(_rest(one))
     return Filter(tuple(conditions), tuple(areas), tuple(rest))
+
+
+def _rest(node: Node) -> Rest:
+    if len(orjson.dumps(node)) > MOST_TESTED:
+        raise _wrong(
+            "The filter has a long part that is no plain condition, or stands below OR or NOT",
+            f"at most {MOST_TESTED} bytes of it",
+        )
+    return Rest(_expression(cql2.Expr, node), frozenset(_names(node)))
 
 
 def _condition(node: Node) -> Condition | None:

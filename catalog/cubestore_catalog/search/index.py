@@ -29,6 +29,12 @@ Rows = NDArray[np.int64]
 PLAIN = frozenset({str, int, float, bool, type(None)})
 """What JSON has beside lists and objects."""
 
+AT_ONCE = 1000
+"""Footprints that are compared with an area between two looks at the time."""
+
+FEW = 16
+"""Parts of an area."""
+
 MOST_BYTES = 16_000_000
 """Of the items on a page: those of cubes with thousands of slots have a megabyte each."""
 
@@ -167,14 +173,16 @@ class Index:
 
     def _meeting(self, area: shapely.Geometry) -> Mask:
         mask = np.zeros(len(self), bool)
-        for part in shapely.get_parts(area):
+        for part in _parts(area):
             limits.check()
             near = self._tree.query(part)
             inside = self._inside(part, near)
             mask[near[inside]] = True
-            rest = near[~inside]
             shapely.prepare(part)
-            mask[rest] |= shapely.intersects(part, self._tree.geometries[rest])
+            rest = near[~inside]
+            for some in np.array_split(rest, len(rest) // AT_ONCE + 1):
+                limits.check()
+                mask[some] |= shapely.intersects(part, self._tree.geometries[some])
         return mask
 
     def _inside(self, part: shapely.Geometry, rows: Rows) -> Mask:
@@ -187,15 +195,18 @@ class Index:
         return inside
 
     def _column(self, name: str) -> Column:
-        """Return a property of all rows; those that no item has are not kept."""
-        if name in self._columns:
-            return self._columns[name]
+        """Return a property of all rows; all that no item has are one column of nothing."""
+        known = name in TOP_LEVEL or any(name in kinds for kinds in self._held.kinds.values())
+        key = name if known else ""
+        if key not in self._columns:
+            limits.check()
+            self._columns[key] = self._made(name) if known else Column([None] * len(self))
+        return self._columns[key]
+
+    def _made(self, name: str) -> Column:
         values = self._held.values(name)
         ordered = [values[place] for place in self._order.tolist()]
-        column = Column(ordered, temporal=name in TEMPORAL)
-        if name in TOP_LEVEL or any(name in known for known in self._held.kinds.values()):
-            self._columns[name] = column
-        return column
+        return Column(ordered, temporal=name in TEMPORAL)
 
     def _signed(self, sort: Sort) -> NDArray[np.float64]:
         """Return the rows' places by a property; those that lack it stand last either way."""
@@ -224,6 +235,11 @@ class Index:
     def _item(self, row: int) -> Item:
         found: Item = self._held[int(self._order[row])]
         return found
+
+
+def _parts(area: shapely.Geometry) -> Sequence[shapely.Geometry]:
+    """Return what is looked for one by one: a few parts may be boxes, and thousands take long."""
+    return shapely.get_parts(area) if shapely.get_num_geometries(area) <= FEW else [area]
 
 
 def _meets(item: Item, rest: Rest) -> bool:

@@ -1,7 +1,9 @@
 """Work ends when nobody waits for it any more: a client that hangs up frees what it held."""
 
 import asyncio
+import contextlib
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -35,7 +37,8 @@ class Attended:
             if answering.cancel():
                 await asyncio.wait((answering,))
         if not answering.cancelled():
-            answering.result()
+            with contextlib.suppress(ClientDisconnect):  # in the middle of its question
+                answering.result()
 
 
 async def _left(heard: asyncio.Event, receive: Receive) -> None:

@@ -1,5 +1,6 @@
-"""What is refused before anyone looks at it: methods that write, and control characters."""
+"""What is answered at once: which methods there are, and no to what may write or is ambiguous."""
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,15 +20,21 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        refusal = _refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self.app)(scope, receive, send)
+        at_once = _answer(scope, Headers(scope=scope)) if scope["type"] == "http" else None
+        await (at_once or self.app)(scope, receive, send)
 
 
-def _refusal(scope: Scope) -> Response | None:
-    posted = scope["method"] == "POST" and scope["path"].endswith(SEARCH)
-    if scope["method"] not in READING and not posted:
-        refusal = _refused("MethodNotAllowed", "The method may write", ", ".join(READING), 405)
-        refusal.headers["Allow"] = ", ".join(READING)
+def _answer(scope: Scope, headers: Headers) -> Response | None:
+    allowed = (*READING, "POST") if scope["path"].endswith(SEARCH) else READING
+    if scope["method"] not in allowed:
+        refusal = _refused("MethodNotAllowed", "The method may write", ", ".join(allowed), 405)
+        refusal.headers["Allow"] = ", ".join(allowed)
+        return refusal
+    if scope["method"] == "OPTIONS" and "access-control-request-method" not in headers:
+        return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
+    if {"content-length", "transfer-encoding"} <= {*headers}:  # a proxy before us may differ
+        refusal = _refused("RequestError", "The body has two lengths", "one", 400)
+        refusal.headers["Connection"] = "close"  # nor is it known where the next request begins
         return refusal
     if not scope["path"].isprintable():
         return _refused("RequestError", "The path has control characters", "none", 400)
