@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import uvicorn
+from starlette.applications import Starlette
 
 from cubestore_catalog import served
 from cubestore_catalog.errors import PortError
@@ -62,23 +63,32 @@ def serve(
     """
     application = service(store, first=served.standing, seconds=seconds, tell=tell)
     with listening(host, port) as listener:
-        config = uvicorn.Config(
-            application,
-            loop="asyncio",
-            http=Connection,
-            ws="none",
-            log_level=logging.WARNING,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            h11_max_incomplete_event_size=MOST_HEADER,
-            timeout_keep_alive=IDLE,
-            timeout_graceful_shutdown=LEAVE,
-        )
         name = f"[{host}]" if ":" in host else host
         sys.setswitchinterval(TURN)
         ready(f"http://{name}:{listener.getsockname()[1]}/")
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(configured(application)).run(sockets=[listener])
+
+
+def configured(application: Starlette, protocol: type[Connection] = Connection) -> uvicorn.Config:
+    """Return how an application is served, with limits to all that a client may take.
+
+    Args:
+        application: what is served.
+        protocol: the connections.
+    """
+    return uvicorn.Config(
+        application,
+        loop="asyncio",
+        http=protocol,
+        ws="none",
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=MOST_HEADER,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=LEAVE,
+    )
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -30,7 +30,6 @@ import cubestore
 from cubestore_catalog import Index, load, served, service, serving
 from cubestore_catalog.search import query
 from cubestore_catalog.stac import parquet
-from cubestore_catalog.web.connections import Connection
 from tests.benchmarks import catalog_cubes
 
 ITEMS, CLIENTS, SECONDS = 100_000, 32, 60
@@ -146,9 +145,7 @@ def over_http(address):
 def serve(path, port):
     sys.setswitchinterval(serving.TURN)
     listener = serving.listening("127.0.0.1", port)
-    config = uvicorn.Config(
-        service(path, load=served.standing), log_level="error", http=Connection, ws="none"
-    )
+    config = serving.configured(service(path, load=served.standing))
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -32,9 +32,8 @@ def main():
     sys.setswitchinterval(serving.TURN)
     with serving.listening("127.0.0.1", 0) as listener:
         app = service(sys.argv[1], load=load, refresh=0.05)
-        config = uvicorn.Config(app, http=Hasty, ws="none", log_level="error", loop="asyncio")
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(serving.configured(app, Hasty)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

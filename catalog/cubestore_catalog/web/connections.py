@@ -2,9 +2,11 @@
 
 uvicorn hangs up on who is silent after an answer. For who never asks, asks letter by letter, or
 takes nothing of an answer it waits for ever, and a few hundred of those keep out all others.
+Where many wait, who has waited longest makes room for the next.
 """
 
 import asyncio
+import math
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,9 +17,12 @@ ASKING = 20.0
 TAKING = 30.0
 """Seconds until a piece of an answer has been taken: 256 kB at most, so 9 kB/s will do."""
 
+WAITING = 384
+"""Connections from which no request has come."""
+
 
 class Connection(H11Protocol):
-    """A connection that is cut when one of its times is over."""
+    """A connection that is cut when one of its times is over, or its place is needed."""
 
     asking: ClassVar[float] = ASKING
     taking: ClassVar[float] = TAKING
@@ -30,6 +35,7 @@ class Connection(H11Protocol):
         """Wait for a request."""
         super().connection_made(transport)
         self._allow(self.asking)
+        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Stop the clock once a request is whole, and not for a part of one."""
@@ -61,6 +67,20 @@ class Connection(H11Protocol):
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        waiting = [one for one in self.connections if isinstance(one, Connection) and one.waits]
+        if len(waiting) > WAITING:
+            min(waiting, key=Connection.until).transport.abort()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a request."""
+        return not (self._is_answering() or self.transport.is_closing())
+
+    def until(self) -> float:
+        """Return when its time is over, by the loop's clock."""
+        return self._clock.when() if self._clock else math.inf
 
     def _allow(self, seconds: float) -> None:
         self._stop()
