@@ -8,11 +8,9 @@ the rows may be handed to the next. Nothing here holds the interpreter's lock.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from cubestore.compiled import compiled, summing
+from cubestore.compiled import compiled, instruction, summing
 
 Array = NDArray[Any]
 
@@ -111,10 +109,12 @@ class Kept(NamedTuple):
 
 def _bits(_: Any, __: Any) -> Any:  # noqa: ANN401 - numba's own
     """Return how many bits of 64 are set; LLVM has an instruction for it."""
+    from numba import types  # noqa: PLC0415 - it is loaded when this is called
+
     return types.uint64(types.uint64), lambda _, builder, __, given: builder.ctpop(given[0])
 
 
-_ones: Any = intrinsic(_bits)
+_ones: Any = instruction(_bits)
 
 
 @compiled

@@ -23,7 +23,7 @@ from cubestore_pipelines.build import Report, build
 from cubestore_pipelines.choices import Choices
 from cubestore_pipelines.demo_step import Step
 from cubestore_pipelines.plan import plan
-from cubestore_pipelines.simulate.archive import PLACE, TILE, demo_plan, make_archive, shown_plan
+from cubestore_pipelines.simulate.archive import TILE, demo_plan, make_archive, shown_plan
 from cubestore_pipelines.simulate.plans import CROSSING, HARBOUR, PLAINS
 from cubestore_pipelines.simulate.server import Serving, serving
 
@@ -35,7 +35,7 @@ TOKENS_LIVE = 20.0
 """Seconds: shorter than the demo, so that tokens expire while it reads."""
 
 HALF = 0.13
-"""Degrees of longitude and latitude about the place."""
+"""Degrees of longitude and latitude about the place that Sentinel-2 shows."""
 
 NARROW, CLOSE = 0.05, 0.01
 """The same about the places that the other satellites, and aeroplanes, show."""
@@ -91,7 +91,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _choices(address: str) -> Choices:
-    return Choices(catalog=address, sensors=(SENSOR,), area=_around(PLACE, HALF))
+    return Choices(catalog=address, sensors=(SENSOR,), area=_around(CROSSING, HALF))
 
 
 def _around(place: tuple[float, float], half: float) -> shapely.Geometry:

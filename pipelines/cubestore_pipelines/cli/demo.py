@@ -11,8 +11,6 @@ from rich.text import Text
 
 from cubestore import open_store
 from cubestore.errors import DamagedError
-from cubestore_pipelines import demo as recipe
-from cubestore_pipelines import demo_alike as alike
 from cubestore_pipelines.cli.output import Json, plain_console, show_json, size
 
 WIDTH = 64
@@ -38,6 +36,8 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
         directory: of the store; made where it is not there, completed where it is.
         json: print one JSON object.
     """
+    from cubestore_pipelines import demo as recipe  # noqa: PLC0415 - an archive is for this alone
+
     console = plain_console(stderr=json)
     for step in recipe.run(directory):
         console.print(f"$ {step.command}\n  {step.result}")
@@ -69,6 +69,7 @@ def demo(directory: Path = Path("demo"), /, *, json: Json = False) -> None:
 
 def _show_alike(directory: Path, console: Console) -> None:
     """Show a chip and those that are most like it, side by side."""
+    from cubestore_pipelines import demo_alike as alike  # noqa: PLC0415 - of the demo alone
     from cubestore_pipelines.picture import png  # noqa: PLC0415 - rasterio is for pictures alone
 
     found = alike.alike(directory)

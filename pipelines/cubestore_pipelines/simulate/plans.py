@@ -21,7 +21,7 @@ PLACE = (6.5, 49.05)
 
 TILE, NEIGHBOUR = "31UGQ", "32ULV"
 
-SIDE = 26_000
+SIDE = 18_000
 """Metres of ground that the demo's archive shows."""
 
 TINY = 3_000
@@ -119,7 +119,7 @@ def tiny_everything_plan(side: int = TINY) -> tuple[Planned, ...]:
 
 def shown_plan() -> tuple[Planned, ...]:
     """Return the granules of the demo, and the scenes of every other sensor beside them."""
-    return (*demo_plan(), *_others(WIDE, CLOSE))
+    return (*demo_plan(place=CROSSING), *_others(WIDE, CLOSE))
 
 
 def _others(side: int, close: int) -> Iterator[Planned]:
