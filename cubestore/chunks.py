@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore import foreign
 from cubestore.bitplanes import STORED, Window, block_of, leave_shuffled, number_at, place
 from cubestore.compiled import compiled
 from cubestore.encoding import CRC_BYTES
+from cubestore.foreign import ADDRESSES, crc32c, decompress, pread
 
 Array = NDArray[Any]
 
-IN_ONE_GO = all(foreign.ADDRESSES)
+IN_ONE_GO = all(ADDRESSES)
 """Whether the libraries here export what `decoded` calls."""
 
 
@@ -44,9 +44,9 @@ def decoded(
         window: see `place`.
         out: see `place`.
     """
-    (read, decompress, checksum), (data, planes), (file, offset) = addresses, room, origin
+    (read, unpack, checksum), (data, planes), (file, offset) = addresses, room, origin
     size, stored = len(data), len(data) - CRC_BYTES
-    if foreign.pread(read, (file, data.ctypes.data, size, offset)) != size:
+    if pread(read, (file, data.ctypes.data, size, offset)) != size:
         return False
     if verify and not _matches(checksum, data, stored):
         return False
@@ -55,7 +55,7 @@ def decoded(
         return False
     leave_shuffled(data)
     into, most = planes.ctypes.data, len(planes)
-    if foreign.decompress(decompress, (data.ctypes.data, into, most, 1)) != most:
+    if decompress(unpack, (data.ctypes.data, into, most, 1)) != most:
         return False
     place(planes, block, shape, bands, window, out)
     return True
@@ -64,5 +64,5 @@ def decoded(
 @compiled
 def _matches(address: int, data: Array, count: int) -> bool:
     """Whether the first bytes have the checksum that is behind them."""
-    found = foreign.crc32c(address, (0, data.ctypes.data, count))
+    found = crc32c(address, (0, data.ctypes.data, count))
     return bool(np.uint32(found) == np.uint32(number_at(data, count)))

@@ -38,15 +38,21 @@ class _Loop:
     @cached_property
     def ready(self) -> Callable[..., Any]:
         """What numba made of it, and it of all that its module has."""
-        module = self.function.__globals__
-        loops = {name: one for name, one in module.items() if isinstance(one, _Loop)}
-        module.update({name: one.built for name, one in loops.items()})
+        _make_ready(self.function.__globals__)
         return self.built
 
     @cached_property
     def built(self) -> Callable[..., Any]:
         """What numba made of it."""
         return self.build(self.function)
+
+
+def _make_ready(module: dict[str, Any]) -> None:
+    """Put what numba made of them in the place of all loops that those of a module may call."""
+    loops = {name: one for name, one in module.items() if isinstance(one, _Loop)}
+    module.update({name: one.built for name, one in loops.items()})
+    for one in loops.values():
+        _make_ready(one.function.__globals__)
 
 
 def _compiled(function: Callable[..., Any], freedoms: set[str]) -> Callable[..., Any]:

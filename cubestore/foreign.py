@@ -11,13 +11,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import google_crc32c
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numcodecs import blosc
 
-_WORD, _INT = (ir.IntType(64), types.int64), (ir.IntType(32), types.int32)
+from cubestore.compiled import instruction
+
+_INT, _WORD = 32, 64
+"""Bits of C's numbers: an int, and an address, a size or an offset."""
 
 
 def _address(library: str | None, name: str) -> int:
@@ -45,20 +44,31 @@ MEMCPY = _address(None, "memcpy")
 """Of what `copy` calls: every C library has it."""
 
 
-def _function(returns: Any, *takes: Any) -> Callable[[int, tuple[int, ...]], int]:  # noqa: ANN401 - numba's
-    """Return what compiled loops call, with an address, for a function of that type."""
-    told = types.Tuple([one[1] for one in takes])
-    function = ir.FunctionType(returns[0], [one[0] for one in takes])
+def _function(returns: int, *takes: int) -> Callable[[int, tuple[int, ...]], int]:
+    """Return what loops call, with an address, for a function that takes and returns such numbers.
 
-    def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:  # noqa: ANN401 - numba's
-        address, values = given
-        pointer = builder.inttoptr(address, function.as_pointer())
-        return builder.call(pointer, cgutils.unpack_tuple(builder, values))
+    Args:
+        returns: its bits.
+        takes: their bits.
+    """
 
-    def typed(context: Any, address: Any, values: Any) -> Any:  # noqa: ANN401, ARG001 - the same
-        return returns[1](types.int64, told), generate
+    def typed(_: Any, __: Any, ___: Any) -> Any:  # noqa: ANN401 - numba's
+        from llvmlite import ir  # noqa: PLC0415 - with numba, for those who call a loop
+        from numba import types  # noqa: PLC0415 - the same
 
-    return cast("Callable[[int, tuple[int, ...]], int]", intrinsic(typed))
+        numbers = {_INT: types.int32, _WORD: types.int64}
+        told = types.Tuple([numbers[bits] for bits in takes])
+        function = ir.FunctionType(ir.IntType(returns), [ir.IntType(bits) for bits in takes])
+
+        def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:  # noqa: ANN401 - the same
+            pointer = builder.inttoptr(given[0], function.as_pointer())
+            values = [builder.extract_value(given[1], k) for k in range(len(takes))]
+            return builder.call(pointer, values)
+
+        result: Any = numbers[returns]
+        return result(types.int64, told), generate
+
+    return cast("Callable[[int, tuple[int, ...]], int]", instruction(typed))
 
 
 pread = _function(_WORD, _INT, _WORD, _WORD, _WORD)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore import foreign
 from cubestore.compiled import compiled
+from cubestore.foreign import copy
 
 Array = NDArray[Any]
 
@@ -38,7 +38,7 @@ def cut(
         for y in range(rows):
             source, into = chip[band, top + y, left:], out[band, y]
             size = count * out.itemsize
-            foreign.copy(memcpy, (into.ctypes.data, source.ctypes.data, size))
+            copy(memcpy, (into.ctypes.data, source.ctypes.data, size))
     for y in range(len(valid)):
         first = chip[0, top + y, left : left + width]
         if _mark(first, fill, valid[y]):
