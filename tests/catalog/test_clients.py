@@ -1,0 +1,95 @@
+"""The clients that others wrote, unmodified, against the program that serves a store."""
+
+import json
+import re
+
+import pytest
+
+from cubestore_catalog import publish
+from tests.catalog.clients import OPTICAL, crowded_store, cut_off, program
+from tests.catalog.published import validator
+
+AREA = {"type": "Polygon", "coordinates": [[[1, 48], [6, 48], [6, 52], [1, 52], [1, 48]]]}
+
+QUESTIONS = {
+    "query_comparison_field": "eo:cloud_cover",
+    **{f"query_{name}_value": "20" for name in ("eq", "neq", "lt", "lte", "gt", "gte")},
+    "query_substring_field": "title",
+    "query_starts_with_value": "Sentinel",
+    "query_ends_with_value": "31UDQ",
+    "query_contains_value": "tile",
+    "query_in_field": "version",  # of one letter: it takes texts for sets of letters
+    "query_in_values": "1,2,3",
+}
+
+WRONG_COMPLAINTS = {
+    r"(Query|Sort) Ext\] : POST .*\"collections\": \"[a-z0-9-]+\"\}.* status code 400 instead": (
+        "it posts a text for `collections`; STAC API, Item Search: '[string]', an array of IDs"
+    ),
+    r"'exclude': \['properties'\], 'include': \['properties\.\S+ response contained fewer than 5": (
+        "Fields Extension, 2: 'these fields should be the only fields included'; 5.1: 'if "
+        "properties is excluded and properties.datetime is included, then datetime should be the "
+        "only nested field in properties'"
+    ),
+}
+"""What the validator finds wrong and is right, as a pattern, and why."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    made = crowded_store(tmp_path_factory.mktemp("clients") / "store")
+    publish(made.path)
+    return made
+
+
+@pytest.fixture(scope="module")
+def served(store):
+    with program(store.path) as address:
+        yield address
+
+
+@pytest.fixture
+def refused(served, shared_data, monkeypatch):
+    """Let the schemas come from the sample data; return what else was asked of the network."""
+    from stac_validator import utilities  # noqa: PLC0415 - the tool takes a second
+
+    judge, fetch = validator(shared_data), utilities.fetch_and_parse_file
+    known = judge.schema_cache
+
+    def found(address, *more):
+        return known[address] if address in known else fetch(address, *more)
+
+    monkeypatch.setattr(utilities, "fetch_and_parse_file", found)
+    monkeypatch.setattr("pystac.validation.RegisteredValidator._validator", judge)
+    return cut_off(monkeypatch, served)
+
+
+def complaints(address, collection, *classes):
+    """Return what stac-api-validator finds wrong with an API, of its conformance classes."""
+    from stac_api_validator.validations import QueryConfig, validate_api  # noqa: PLC0415
+
+    _, errors = validate_api(
+        root_url=address,
+        ccs_to_validate=list(classes),
+        collection=collection,
+        geometry=json.dumps(AREA),
+        auth_bearer_token=None,
+        auth_query_parameter=None,
+        fields_nested_property="properties.eo:cloud_cover",
+        validate_pagination=True,
+        query_config=QueryConfig(**QUESTIONS),
+        transaction_collection=None,
+        headers=None,
+    )
+    return [*errors]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # it calls what pystac will drop
+def test_the_validator_of_stac_apis_finds_nothing_wrong(served, refused):
+    foundations = ("core", "collections", "features", "item-search")
+    extensions = ("features#filter", *(f"item-search#{n}" for n in ("filter", "fields", "query")))
+    found = complaints(served, OPTICAL, *foundations, *extensions)
+    found += complaints(served, "patches", "item-search#sort")  # it cannot sort by intervals
+    assert [c for c in found if not any(re.search(k, c) for k in WRONG_COMPLAINTS)] == []
+    assert refused == []
+    assert all(any(re.search(known, c) for c in found) for known in WRONG_COMPLAINTS)
