@@ -152,6 +152,7 @@ def test_a_client_gets_items_of_a_collection(client):
 def test_a_client_reads_what_can_be_asked_for(client):
     document = client.get_merged_queryables(["optical", "radar"])
     assert document["properties"]["eo:cloud_cover"] == {"type": "number"}
+    assert document["properties"]["platform"]["enum"] == ["sat-a", "sat-b", "sat-c"]
     assert "start_datetime" not in client.get_collection("radar").get_queryables()["properties"]
     assert client.get_queryables()["properties"]["datetime"]["format"] == "date-time"
 

@@ -3,13 +3,17 @@
 import json
 import re
 
+import httpx
 import pytest
+from jsonschema import Draft201909Validator
 
 from cubestore_catalog import publish
 from tests.catalog.clients import OPTICAL, crowded_store, cut_off, program
 from tests.catalog.published import validator
 
 AREA = {"type": "Polygon", "coordinates": [[[1, 48], [6, 48], [6, 52], [1, 52], [1, 48]]]}
+
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
 QUESTIONS = {
     "query_comparison_field": "eo:cloud_cover",
@@ -93,3 +97,27 @@ def test_the_validator_of_stac_apis_finds_nothing_wrong(served, refused):
     assert [c for c in found if not any(re.search(k, c) for k in WRONG_COMPLAINTS)] == []
     assert refused == []
     assert all(any(re.search(known, c) for c in found) for known in WRONG_COMPLAINTS)
+
+
+def asked_for(item):
+    """Return what can be asked for of an item: its properties that have a value, and three more."""
+    properties = {name: value for name, value in item["properties"].items() if value is not None}
+    return {**properties, **{name: item[name] for name in ("id", "collection", "geometry")}}
+
+
+def test_queryables_are_true_of_every_item_and_need_no_other_document(served):
+    listed = httpx.get(f"{served}/collections").json()["collections"]
+    for record in (httpx.get(served).json(), *listed):
+        (link,) = [one["href"] for one in record["links"] if one["rel"] == QUERYABLES]
+        schema = httpx.get(link).json()
+        assert schema["$id"] == link
+        assert "$ref" not in json.dumps(schema)
+        Draft201909Validator.check_schema(schema)
+        only = {"collections": record["id"]} if record["type"] == "Collection" else {}
+        items = httpx.get(f"{served}/search", params={"limit": 100, **only}).json()["features"]
+        for item in items:
+            asked = asked_for(item)
+            Draft201909Validator(schema).validate(asked)
+            assert {n for n, value in asked.items() if not isinstance(value, dict)} < {
+                *schema["properties"]
+            }

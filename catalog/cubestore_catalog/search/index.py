@@ -7,7 +7,7 @@ none of these can answer is tested item by item, on the rows that are left.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from cubestore_catalog import limits
 from cubestore_catalog.errors import ItemError, RequestError, UnknownRecordError
 from cubestore_catalog.search import paging, times
-from cubestore_catalog.search.columns import TEMPORAL, Column, Mask
+from cubestore_catalog.search.columns import TEMPORAL, Column, Mask, Property
 from cubestore_catalog.search.cql import Rest
 from cubestore_catalog.search.query import Search, Sort
+
+NOTHING = frozenset({type(None)})
+"""The type of what a property is that has no value."""
 
 Item = Mapping[str, Any]
 Rows = NDArray[np.int64]
@@ -90,14 +93,24 @@ class Index:
             raise UnknownRecordError(f"There is no item {item_id!r} in {collection!r}")
         return self._items[row]
 
-    def kinds(self, collection: str | None = None) -> Mapping[str, frozenset[type]]:
-        """Return the properties that the items have, and the types of their values."""
+    def properties(self, collection: str | None = None) -> Mapping[str, Property]:
+        """Return the properties of the items of a collection, or of all.
+
+        What is asked for the first time takes a pass over all items for each property of texts.
+        """
         seen: dict[str, frozenset[type]] = {}
         for name, properties in self._kinds.items():
             if collection in (None, name):
                 for key, kinds in properties.items():
-                    seen[key] = seen.get(key, frozenset()) | kinds
-        return dict(sorted(seen.items()))
+                    seen[key] = seen.get(key, frozenset()) | kinds - NOTHING
+        rows = self._of_collections(self.collections if collection is None else [collection])
+        return {key: self._property(key, seen[key], rows) for key in sorted(seen)}
+
+    def _property(self, name: str, types: frozenset[type], rows: Mask) -> Property:
+        if types != {str} or name in TEMPORAL:
+            return Property(types)
+        limits.check()
+        return Property(types, self._column(name).choices(rows))
 
     def search(self, search: Search) -> Page:
         """Return one page of what a search finds.
@@ -129,8 +142,7 @@ class Index:
         """Return the rows of all items that are searched for, in order."""
         mask = (self._start <= search.end) & (self._end >= search.start)
         if search.collections is not None:
-            known = [n for n, name in enumerate(self.collections) if name in search.collections]
-            mask &= np.isin(self._collection, known)
+            mask &= self._of_collections(search.collections)
         if search.ids is not None:
             mask &= self._of_ids(search.ids)
         for area in search.areas:
@@ -146,6 +158,10 @@ class Index:
     def _meets(self, row: int, rest: Rest) -> bool:
         limits.check()
         return rest.matches(self._items[row])
+
+    def _of_collections(self, names: Collection[str]) -> Mask:
+        known = [number for number, name in enumerate(self.collections) if name in names]
+        return np.isin(self._collection, known)
 
     def _of_ids(self, ids: Sequence[str]) -> Mask:
         pairs = ((collection, item_id) for collection in self.collections for item_id in ids)
