@@ -12,7 +12,7 @@ import numpy as np
 
 import cubestore
 from cubestore import embeddings
-from tests.catalog.published import MODEL, append, slot
+from tests.catalog.published import MODEL, append, fill_patches, slot
 from tests.cubestore.patch_sets import description, patches
 
 RUN = "from cubestore_pipelines.cli import main; raise SystemExit(main())"
@@ -23,10 +23,11 @@ UNDATED = ("time", "time_s1")
 
 
 def crowded_store(path):
-    """Make a store of twelve cubes of one sensor, one of MODIS with vectors, and three patch sets.
+    """Make a store of twelve cubes of one sensor, one cube with vectors, and three patch sets.
 
-    The sets were written on days of their own and do not tell when their patches were taken, so
-    that their items have a single time, which those of cubes never have.
+    One of the sets has vectors too. They were written on days of their own and do not tell when
+    their patches were taken, so that their items have a single time, which those of cubes never
+    have.
     """
     store = cubestore.create_store(path)
     for number, tile in enumerate(TILES, 1):
@@ -41,6 +42,7 @@ def crowded_store(path):
         with store.create_patches(told, created=f"2024-02-{day:02d}") as writer:
             pixels, columns = patches(4)
             writer.append(pixels, {n: v for n, v in columns.items() if n not in UNDATED})
+    fill_patches(store.patches("noise/val"), MODEL)
     return store
 
 

@@ -133,6 +133,14 @@ def span(slots: list[Any]) -> Json:
     }
 
 
+def interval(members: Iterable[Json]) -> list[str]:
+    """Return when the first of some items begins and the last of them ends."""
+    told = [item["properties"] for item in members]
+    starts = [one.get("start_datetime") or one["datetime"] for one in told]
+    ends = [one.get("end_datetime") or one["datetime"] for one in told]
+    return [min(starts), max(ends)]
+
+
 def within(item: Json) -> Json:
     """Return a cube's item as it stands in the cube's own attributes.
 
