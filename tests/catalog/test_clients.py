@@ -2,13 +2,17 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import httpx
+import pystac
 import pytest
 from jsonschema import Draft201909Validator
+from pystac_client import Client
 
 from cubestore_catalog import publish
-from tests.catalog.clients import OPTICAL, crowded_store, cut_off, program
+from tests.catalog.clients import OPTICAL, TILES, crowded_store, cut_off, program
 from tests.catalog.published import validator
 
 AREA = {"type": "Polygon", "coordinates": [[[1, 48], [6, 48], [6, 52], [1, 52], [1, 48]]]}
@@ -121,3 +125,56 @@ def test_queryables_are_true_of_every_item_and_need_no_other_document(served):
             assert {n for n, value in asked.items() if not isinstance(value, dict)} < {
                 *schema["properties"]
             }
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    return Client.open(served)
+
+
+CLOUDY = {"op": ">", "args": [{"property": "eo:cloud_cover"}, 30]}
+NORTH = {"type": "Point", "coordinates": [3.4, 51.1]}
+EVERY = {f"{tile}-{OPTICAL}" for tile in TILES}
+LAST = {f"{tile}-{OPTICAL}" for tile in TILES[6:]}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [  # cube n was seen on the n-th of January, with 5 n percent of clouds
+        ({}, EVERY),
+        ({"filter": "eo:cloud_cover > 30", "filter_lang": "cql2-text"}, LAST),
+        ({"filter": CLOUDY, "filter_lang": "cql2-json"}, LAST),
+        ({"query": {"eo:cloud_cover": {"gt": 30}}}, LAST),
+        ({"datetime": "2024-01-07/.."}, LAST),
+        ({"ids": [f"31UDQ-{OPTICAL}", "none"]}, {f"31UDQ-{OPTICAL}"}),
+        ({"query": {"grid:code": {"eq": "MGRS-31UDQ"}}}, {f"31UDQ-{OPTICAL}"}),
+        ({"intersects": NORTH}, {f"31UES-{OPTICAL}"}),
+        ({"bbox": [3.3, 51.0, 3.5, 51.1]}, {f"31UES-{OPTICAL}"}),
+    ],
+)
+def test_cubes_are_found_over_pages_and_counted(client, method, question, answer):
+    search = client.search(method=method, collections=[OPTICAL], limit=5, **question)
+    pages = list(search.pages())
+    found = [item.id for page in pages for item in page]
+    assert set(found) == answer
+    assert len(found) == len(answer) == search.matched()
+    assert len(pages) == -(-len(answer) // 5)
+
+
+def test_cubes_come_in_the_order_and_with_the_members_that_were_asked_for(client):
+    fields = ["id", "properties.eo:cloud_cover"]
+    search = client.search(collections=[OPTICAL], limit=5, sortby="-eo:cloud_cover", fields=fields)
+    assert list(search.items_as_dicts()) == [
+        {"id": f"{tile}-{OPTICAL}", "properties": {"eo:cloud_cover": 5.0 * number}}
+        for number, tile in reversed([*enumerate(TILES, 1)])
+    ]
+
+
+def test_collections_are_listed_by_the_clients_own_program(served):
+    command = [sys.executable, "-m", "pystac_client.cli", "collections", served]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    collections = [pystac.Collection.from_dict(one) for one in json.loads(done.stdout)]
+    assert [one.id for one in collections] == [
+        *("embeddings-rcf-v1.0", "models", "modis-09a1", "patches", OPTICAL)
+    ]
