@@ -5,7 +5,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+import geopandas
 import numpy as np
+import pyarrow.parquet as pq
 import pystac
 import pytest
 import shapely
@@ -398,14 +401,30 @@ def test_what_is_loaded_is_what_was_written(store, catalog):
 
 def test_other_software_reads_the_parquet_as_items(store):
     path = Path(store.path, "catalog", "sentinel-2-l2a", "items.parquet")
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     table = pq.read_table(path)
     (read,) = arrow.stac_table_to_items(table)
     assert read["id"] == "31UDQ-sentinel-2-l2a"
     assert read["properties"]["eo:cloud_cover"] == 2
     assert json.loads(read["properties"]["cubestore:item"])["id"] == read["id"]
     assert b"geo" in table.schema.metadata
+
+
+def test_addresses_in_the_parquet_lead_on_from_where_it_lies(store):
+    for file in Path(store.path, "catalog").glob("*/items.parquet"):
+        for item in arrow.stac_table_to_items(pq.read_table(file)):
+            assets = {key: one for key, one in item["assets"].items() if one and key != "model"}
+            for one in (*assets.values(), *item["links"]):
+                assert "://" in one["href"] or (file.parent / one["href"]).exists()
+
+
+def test_engines_ask_the_parquet_by_place_and_property(store):
+    file = Path(store.path, "catalog", "sentinel-2-l2a", "items.parquet")
+    assert geopandas.read_parquet(file, bbox=(2, 48, 3, 49)).crs.to_epsg() == 4326
+    assert len(geopandas.read_parquet(file, bbox=(20, 48, 21, 49))) == 0
+    clear = duckdb.read_parquet(str(file)).filter('"eo:cloud_cover" < 3')
+    ((name, href),) = clear.select("id, assets.data.href").fetchall()
+    assert name == "31UDQ-sentinel-2-l2a"
+    assert xr.open_zarr(file.parent / href, chunks=None).sizes["time"] == 2
 
 
 def test_the_api_serves_what_is_loaded(store):
