@@ -33,9 +33,6 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": np.greater,
     "gte": np.greater_equal,
 }
-MOST_CHOICES = 24
-"""Texts of a property that are told one by one."""
-
 PATTERNS: dict[str, Callable[[str, str], bool]] = {
     "startsWith": str.startswith,
     "endsWith": str.endswith,
@@ -52,15 +49,6 @@ class Condition:
     operator: str
     """One of `COMPARISONS` or `PATTERNS`, or ``in``."""
     value: Scalar | tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """What a property of some items is."""
-
-    types: frozenset[type]
-    choices: tuple[str, ...] = ()
-    """All its texts, where they are few and come again; else none."""
 
 
 class Column:
@@ -88,13 +76,6 @@ class Column:
         if condition.operator in PATTERNS:
             return self._pattern(PATTERNS[condition.operator], str(condition.value))
         return self._compare(COMPARISONS[condition.operator], condition.value)
-
-    def choices(self, rows: Mask) -> tuple[str, ...]:
-        """Return the texts of some rows, if they are few and each stands in two on average."""
-        codes = self.codes[rows & (self.codes >= 0)]
-        found = np.unique(codes).tolist()
-        few = len(found) <= min(MOST_CHOICES, len(codes) // 2)
-        return tuple(self.texts[code] for code in found) if few else ()
 
     @cached_property
     def order(self) -> NDArray[np.float64]:

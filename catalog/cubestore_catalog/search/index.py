@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from cubestore_catalog import limits
 from cubestore_catalog.errors import ItemError, RequestError, UnknownRecordError
 from cubestore_catalog.search import paging, times
-from cubestore_catalog.search.columns import TEMPORAL, Column, Mask, Property
+from cubestore_catalog.search.columns import TEMPORAL, Column, Mask
 from cubestore_catalog.search.cql import Rest
+from cubestore_catalog.search.properties import Property, choices
 from cubestore_catalog.search.query import Search, Sort
 
 NOTHING = frozenset({type(None)})
@@ -94,23 +95,15 @@ class Index:
         return self._items[row]
 
     def properties(self, collection: str | None = None) -> Mapping[str, Property]:
-        """Return the properties of the items of a collection, or of all.
-
-        What is asked for the first time takes a pass over all items for each property of texts.
-        """
+        """Return the properties of the items of a collection, or of all."""
         seen: dict[str, frozenset[type]] = {}
         for name, properties in self._kinds.items():
             if collection in (None, name):
                 for key, kinds in properties.items():
                     seen[key] = seen.get(key, frozenset()) | kinds - NOTHING
-        rows = self._of_collections(self.collections if collection is None else [collection])
-        return {key: self._property(key, seen[key], rows) for key in sorted(seen)}
-
-    def _property(self, name: str, types: frozenset[type], rows: Mask) -> Property:
-        if types != {str} or name in TEMPORAL:
-            return Property(types)
-        limits.check()
-        return Property(types, self._column(name).choices(rows))
+        asked = self.collections if collection is None else [collection]
+        items = [self._items[row] for row in np.flatnonzero(self._of_collections(asked)).tolist()]
+        return {name: _property(name, seen[name], items) for name in sorted(seen)}
 
     def search(self, search: Search) -> Page:
         """Return one page of what a search finds.
@@ -287,6 +280,13 @@ def _shape(item: Item) -> shapely.Geometry | None:
         return shapely.from_geojson(_geojson(item))
     except (shapely.GEOSException, TypeError) as error:
         raise ItemError(f"The geometry of {item['id']} cannot be read: {error}") from error
+
+
+def _property(name: str, types: frozenset[type], items: Sequence[Item]) -> Property:
+    limits.check()
+    if types != {str} or name in TEMPORAL:
+        return Property(types)
+    return Property(types, choices(_value(item, name) for item in items))
 
 
 def _value(item: Item, name: str) -> object:

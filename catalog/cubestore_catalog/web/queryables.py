@@ -7,7 +7,8 @@ items have: the types of its values, and the values where they are few.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cubestore_catalog.search.columns import TEMPORAL, Property
+from cubestore_catalog.search.columns import TEMPORAL
+from cubestore_catalog.search.properties import Property
 
 KINDS: Mapping[type, str] = {
     bool: "boolean",
