@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
@@ -80,7 +81,7 @@ def _linked(address: Address, home: str, link: Link) -> str:
 
 def _href(address: Address, home: str, href: str) -> str:
     """Return where something is served; "" where it is not."""
-    if "://" in href:
+    if urlsplit(href).scheme:
         return href
     _, inside, below = href.partition(home)
     if inside:

@@ -12,10 +12,15 @@ from jsonschema import Draft201909Validator
 from pystac_client import Client
 
 from cubestore_catalog import publish
-from tests.catalog.clients import OPTICAL, TILES, crowded_store, cut_off, program
+from tests.catalog.clients import OPTICAL, SETS, TILES, crowded_store, cut_off, program
 from tests.catalog.published import validator
 
 AREA = {"type": "Polygon", "coordinates": [[[1, 48], [6, 48], [6, 52], [1, 52], [1, 48]]]}
+
+CLOUDY = {"op": ">", "args": [{"property": "eo:cloud_cover"}, 30]}
+NORTH = {"type": "Point", "coordinates": [3.4, 51.1]}
+EVERY = {f"{tile}-{OPTICAL}" for tile in TILES}
+LAST = {f"{tile}-{OPTICAL}" for tile in TILES[6:]}
 
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 
@@ -132,10 +137,14 @@ def client(served):
     return Client.open(served)
 
 
-CLOUDY = {"op": ">", "args": [{"property": "eo:cloud_cover"}, 30]}
-NORTH = {"type": "Point", "coordinates": [3.4, 51.1]}
-EVERY = {f"{tile}-{OPTICAL}" for tile in TILES}
-LAST = {f"{tile}-{OPTICAL}" for tile in TILES[6:]}
+def test_everything_is_valid_as_it_is_served(client, shared_data):
+    judge = validator(shared_data)
+    found = [client, *client.get_collections(), *client.search().items()]
+    assert (
+        len(found) == 1 + 5 + len(TILES) + 1 + 1 + len(SETS) + 2
+    )  # vectors beside MODIS and a set
+    for record in found:
+        record.validate(validator=judge)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

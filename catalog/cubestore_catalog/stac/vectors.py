@@ -6,6 +6,7 @@ What of an embedding is told alike of one in a patch set (`set_vectors`) is told
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from cubestore import layout
 from cubestore.embeddings.definition import Embedding, described
@@ -181,7 +182,7 @@ def _model(made: list[Json]) -> Json:
         },
         "assets": {
             "model": {
-                "href": facts["url"],
+                "href": _address(facts["url"]),
                 "title": name,
                 "roles": ["mlm:model"],
                 **named,
@@ -192,6 +193,11 @@ def _model(made: list[Json]) -> Json:
         "links": records.item_links(),
     }
     return declared(item)
+
+
+def _address(url: str) -> str:
+    """Return the address of a model: a name, that leads nowhere, where it has none."""
+    return url if urlsplit(url).scheme else f"urn:cubestore:model:{quote(url)}"
 
 
 def facts(embedding: Embedding, sensor: str, bands: Sequence[str]) -> Json:
