@@ -79,6 +79,7 @@ class Index:
         self._bounds = shapely.bounds(self._tree.geometries)
         self._kinds = self._observe()
         self._columns: dict[str, Column] = {}
+        self._properties: dict[str | None, Mapping[str, Property]] = {}
 
     def __len__(self) -> int:
         return len(self._items)
@@ -95,7 +96,12 @@ class Index:
         return self._items[row]
 
     def properties(self, collection: str | None = None) -> Mapping[str, Property]:
-        """Return the properties of the items of a collection, or of all."""
+        """Return the properties of the items of a collection, or of all; kept, once asked for."""
+        if collection not in self._properties:
+            self._properties[collection] = self._known(collection)
+        return self._properties[collection]
+
+    def _known(self, collection: str | None) -> Mapping[str, Property]:
         seen: dict[str, frozenset[type]] = {}
         for name, properties in self._kinds.items():
             if collection in (None, name):
@@ -286,7 +292,7 @@ def _property(name: str, types: frozenset[type], items: Sequence[Item]) -> Prope
     limits.check()
     if types != {str} or name in TEMPORAL:
         return Property(types)
-    return Property(types, choices(_value(item, name) for item in items))
+    return Property(types, choices(item["properties"].get(name) for item in items))
 
 
 def _value(item: Item, name: str) -> object:

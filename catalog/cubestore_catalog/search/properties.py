@@ -17,16 +17,8 @@ class Property:
 
 
 def choices(values: Iterable[object]) -> tuple[str, ...]:
-    """Return the texts among values, if they are few and each stands there twice on average.
-
-    Of titles and ids no more are looked at than may be told.
-    """
-    found: set[str] = set()
-    count = 0
-    for value in values:
-        if isinstance(value, str):
-            found.add(value)
-            count += 1
-            if len(found) > MOST_CHOICES:
-                return ()
-    return tuple(sorted(found)) if 2 * len(found) <= count else ()
+    """Return the texts among values, if they are few and each stands there twice on average."""
+    texts = [value for value in values if isinstance(value, str)]
+    found = set(texts)
+    few = len(found) <= min(MOST_CHOICES, len(texts) // 2)
+    return tuple(sorted(found)) if few else ()
