@@ -44,13 +44,10 @@ def collection(name: str, members: Sequence[Json]) -> Json:
                 }
             },
             "links": [
-                link("root", "../catalog.json"),
-                link("parent", "../catalog.json"),
+                link("root", "../catalog.json", title=TITLE),
+                link("parent", "../catalog.json", title=TITLE),
                 *_model_links(members),
-                *(
-                    link("item", f"./{m['id']}/{m['id']}.json", records.GEOJSON)
-                    for m in sorted(members, key=_id)
-                ),
+                *(_item_link(one) for one in sorted(members, key=_id)),
             ],
         }
     )
@@ -71,7 +68,7 @@ def catalog(names: Mapping[str, str]) -> Json:
         "id": ID,
         "title": TITLE,
         "description": "Analysis-ready Earth-observation cubes, one per tile and sensor, in Zarr.",
-        "links": [link("root", "./catalog.json"), *children],
+        "links": [link("root", "./catalog.json", title=TITLE), *children],
     }
 
 
@@ -157,6 +154,12 @@ def _summaries(members: Sequence[Json]) -> dict[str, Any]:
         if found[items.SLOTS]["maximum"]
         else {n: v for n, v in found.items() if n != items.SLOTS}
     )
+
+
+def _item_link(item: Json) -> Json:
+    name = item["id"]
+    title = item["properties"]["title"]  # browsers list it before they have the item
+    return link("item", f"./{name}/{name}.json", records.GEOJSON, title=title)
 
 
 def _slots(item: Json) -> int:
