@@ -19,6 +19,7 @@ AREA = {"type": "Polygon", "coordinates": [[[1, 48], [6, 48], [6, 52], [1, 52], 
 
 CLOUDY = {"op": ">", "args": [{"property": "eo:cloud_cover"}, 30]}
 NORTH = {"type": "Point", "coordinates": [3.4, 51.1]}
+SIXTH = "TIMESTAMP('2024-01-06T12:00:00Z')"
 EVERY = {f"{tile}-{OPTICAL}" for tile in TILES}
 LAST = {f"{tile}-{OPTICAL}" for tile in TILES[6:]}
 
@@ -156,6 +157,8 @@ def test_everything_is_valid_as_it_is_served(client, shared_data):
         ({"filter": CLOUDY, "filter_lang": "cql2-json"}, LAST),
         ({"query": {"eo:cloud_cover": {"gt": 30}}}, LAST),
         ({"datetime": "2024-01-07/.."}, LAST),
+        ({"filter": f"datetime > {SIXTH}", "filter_lang": "cql2-text"}, LAST),  # null, but it began
+        ({"filter": f"NOT datetime < {SIXTH}", "filter_lang": "cql2-text"}, LAST),  # one by one
         ({"ids": [f"31UDQ-{OPTICAL}", "none"]}, {f"31UDQ-{OPTICAL}"}),
         ({"query": {"grid:code": {"eq": "MGRS-31UDQ"}}}, {f"31UDQ-{OPTICAL}"}),
         ({"intersects": NORTH}, {f"31UES-{OPTICAL}"}),
@@ -178,6 +181,12 @@ def test_cubes_come_in_the_order_and_with_the_members_that_were_asked_for(client
         {"id": f"{tile}-{OPTICAL}", "properties": {"eo:cloud_cover": 5.0 * number}}
         for number, tile in reversed([*enumerate(TILES, 1)])
     ]
+
+
+@pytest.mark.parametrize(("sortby", "tiles"), [("datetime", TILES), ("-datetime", TILES[::-1])])
+def test_what_lasts_is_sorted_by_its_beginning(client, sortby, tiles):
+    found = client.search(collections=[OPTICAL], limit=5, sortby=sortby).items()
+    assert [item.id for item in found] == [f"{tile}-{OPTICAL}" for tile in tiles]
 
 
 def test_collections_are_listed_by_the_clients_own_program(served):

@@ -296,6 +296,8 @@ def _property(name: str, types: frozenset[type], items: Sequence[Item]) -> Prope
 
 
 def _value(item: Item, name: str) -> object:
+    if name == "datetime":
+        return times.nominal(item["properties"])
     return item.get(name) if name in TOP_LEVEL else item["properties"].get(name)
 
 
