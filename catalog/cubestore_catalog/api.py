@@ -33,6 +33,7 @@ from cubestore_catalog.search.index import Index, Page
 from cubestore_catalog.web import documents
 from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_route
 from cubestore_catalog.web.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
+from cubestore_catalog.web.queryables import queryables
 
 MOST_BYTES = 1_000_000
 """Of a request's body: a country's outline has a tenth of it."""
@@ -137,10 +138,7 @@ class _Service:
         return answer({"conformsTo": list(documents.CONFORMANCE)})
 
     async def queryables(self, request: Request) -> Response:
-        name = request.path_params.get("collection")
-        path = ("queryables",) if name is None else ("collections", self._known(name), "queryables")
-        document = documents.queryables(address_of(request).of(*path), self.index.kinds(name))
-        return answer(document, SCHEMA)
+        return await self.run(self._queryables, request)
 
     async def listing(self, request: Request) -> Response:
         address = address_of(request)
@@ -168,6 +166,13 @@ class _Service:
         if request.method == "POST":
             return await self.run(self._posted, request, await _body(request))
         return await self.run(self._got, request, {})
+
+    def _queryables(self, request: Request) -> Response:
+        name = request.path_params.get("collection")
+        path = ("queryables",) if name is None else ("collections", self._known(name), "queryables")
+        listed = [*self.collections] if name is None else [name]
+        properties = self.index.properties(name)
+        return answer(queryables(address_of(request).of(*path), properties, listed), SCHEMA)
 
     def _known(self, name: str) -> str:
         if name not in self.collections:

@@ -24,7 +24,7 @@ from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.search.parquet import read
-from cubestore_catalog.stac import collections, items, parquet, sets, snapshot, vectors
+from cubestore_catalog.stac import collections, items, parquet, set_vectors, sets, snapshot, vectors
 from cubestore_catalog.stac.records import CATALOG, Json
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,8 @@ def _made(one: Cube | PatchSet, old: list[Json], *, attributes: bool) -> list[Js
         return old
     if isinstance(one, Cube):
         return _of_cube(one, attributes=attributes)
-    return [sets.set_item(one, one.root(), checksum)]
+    seen = sets.seen(one, checksum)
+    return [sets.set_item(seen), *set_vectors.vectors_items(seen)]
 
 
 def _lacks_item(data: bytes) -> bool:

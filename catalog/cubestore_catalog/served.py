@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
@@ -23,7 +24,8 @@ ZARR = "zarr"
 Record = Mapping[str, Any]
 """An item or a collection."""
 
-_ITEM = re.compile(r"\.\./\.\./(?P<collection>[^/]+)/(?P<item>[^/]+)/(?P=item)\.json")
+_ITEM = re.compile(r"(?:\.\./){1,2}(?P<collection>[^/]+)/(?P<item>[^/]+)/(?P=item)\.json")
+_COLLECTION = re.compile(r"\.\./(?P<collection>[^/]+)/collection\.json")
 
 
 def contents(store: Store) -> tuple[Sequence[Record], Sequence[Record]]:
@@ -69,15 +71,16 @@ def at(address: Address, record: Record) -> Record:
 
 
 def _linked(address: Address, home: str, link: Link) -> str:
-    other = _ITEM.fullmatch(link["href"])
-    if other is None:
-        return _href(address, home, link["href"])
-    return address.of("collections", other["collection"], "items", other["item"])
+    if other := _ITEM.fullmatch(link["href"]):
+        return address.of("collections", other["collection"], "items", other["item"])
+    if other := _COLLECTION.fullmatch(link["href"]):
+        return address.of("collections", other["collection"])
+    return _href(address, home, link["href"])
 
 
 def _href(address: Address, home: str, href: str) -> str:
     """Return where something is served; "" where it is not."""
-    if "://" in href:
+    if urlsplit(href).scheme:
         return href
     _, inside, below = href.partition(home)
     if inside:

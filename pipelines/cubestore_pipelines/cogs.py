@@ -30,6 +30,7 @@ from cubestore.index.interval import interval
 from cubestore.records import Root
 from cubestore.sensors import Layer
 from cubestore.store import open_store
+from cubestore_pipelines.cog_items import write_item
 from cubestore_pipelines.gdal import ENVIRONMENT
 
 Compression = Literal["deflate", "zstd"]
@@ -58,6 +59,8 @@ class Cog:
     width: int
     height: int
     bytes: int
+    item: str
+    """Path of its STAC item."""
 
 
 def export_cogs(
@@ -80,8 +83,9 @@ def export_cogs(
     Args:
         store: path of the store.
         directory: where to write ``TILE_SENSOR_TIME_SLOT.tif``, or of a slot in parts
-            ``TILE_SENSOR_TIME_SLOT_ROW-COLUMN.tif``, with the place of a part's first shard; made
-            where it is not there. A file that is there is replaced, in one step.
+            ``TILE_SENSOR_TIME_SLOT_ROW-COLUMN.tif``, with the place of a part's first shard, and
+            beside each its STAC item as ``.json``; made where it is not there. A file that is there
+            is replaced, in one step.
         tile: whose cube.
         sensor: whose cube.
         time: A/B in UTC, each a year, month, day, moment or .. for open; "" for all.
@@ -183,7 +187,8 @@ def _export(
         aside.unlink(missing_ok=True)
         made.unlink(missing_ok=True)
     height, width = box[window].shape
-    return Cog(str(path), slot, f"{moment}Z", width, height, path.stat().st_size)
+    item = write_item(cube, pixels, shards, box[window], path)
+    return Cog(str(path), slot, f"{moment}Z", width, height, path.stat().st_size, str(item))
 
 
 def _around(shards: Sequence[Shard], box: GeoBox) -> tuple[slice, slice]:

@@ -1,14 +1,16 @@
-"""A store with a cube of every sensor, vectors in one of them and a patch set, all without pixels;
+"""A store with a cube of every sensor and a patch set, vectors in one cube and the set, no pixels;
 and the schemas that its catalogue is compared with, without a network."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 import cubestore
 from cubestore import SENSORS, Slot, embeddings
-from cubestore.embeddings import Embedding
+from cubestore.embeddings import Embedding, patch_sets
+from cubestore.embeddings.patch_sets import PatchEmbedding
 from tests.cubestore.patch_sets import patch_set
 
 MODEL = Embedding(
@@ -64,8 +66,27 @@ def full_store(path):
     with embeddings.write(cube, MODEL) as writer:
         vectors = np.random.default_rng(0).uniform(-1, 1, (10, 10, 4)).astype("float32")
         writer.fill(1, vectors, commit=1)
-    patch_set(store)
+    fill_patches(patch_set(store), MODEL)
     return store
+
+
+def of_patches(patches, embedding):
+    """Return a patch set's vectors, a patch's in both seasons."""
+    return PatchEmbedding(
+        embedding=replace(embedding, chip_size=20),
+        sensor="sentinel-2-l2a",
+        gsd=10,
+        count=patches.root().arrays["reflectance"]["shape"][0],
+        seasons=(("season", 2),),
+    )
+
+
+def fill_patches(patches, embedding):
+    """Give each patch of a set its vectors, all alike."""
+    wanted = of_patches(patches, embedding)
+    for block in patch_sets.missing(patches, wanted):
+        with patch_sets.write(patches, wanted) as writer:
+            writer.fill(block, np.full((len(block), 2, embedding.dimensions), 0.5, "float32"))
 
 
 def validator(shared_data):

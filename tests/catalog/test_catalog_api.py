@@ -84,30 +84,58 @@ def test_a_client_sorts_and_chooses_fields(client):
     )
     found = list(search.items_as_dicts())
     assert [item["id"] for item in found] == ["scene-057", "scene-054", "scene-051"]
-    assert [set(item) for item in found] == [{"type", "id", "collection", "properties"}] * 3
+    assert [set(item) for item in found] == [{"id", "properties"}] * 3
     assert found[0]["properties"] == {"gsd": 10}
 
 
+DEFAULT = {"type", "stac_version", "id", "collection", "geometry", "bbox", "links", "assets"}
+ALL = DEFAULT | {"stac_extensions", "properties"}
+
+
 @pytest.mark.parametrize(
-    ("fields", "left"),
-    [
-        ({"include": ["properties"], "exclude": ["properties.gsd"]}, {"datetime", "platform"}),
-        ({"include": ["properties.gsd"], "exclude": ["properties"]}, {"gsd"}),
-        ({"include": ["properties.gsd"], "exclude": ["properties.gsd"]}, {"gsd"}),
-        ({"include": ["properties.gsd.x", "nothing.at.all"]}, {"gsd"}),
-        ({"include": None, "exclude": []}, {"datetime", "platform", "gsd"}),
+    ("fields", "members", "properties"),
+    [  # the table of the extension's text
+        ({}, DEFAULT | {"properties"}, {"datetime"}),
+        ({"include": None, "exclude": []}, DEFAULT | {"properties"}, {"datetime"}),
+        ({"include": ["id", "bbox"]}, {"id", "bbox"}, set()),
+        ({"exclude": ["assets", "properties.gsd"]}, ALL - {"assets"}, {"datetime", "platform"}),
+        (
+            {"include": [], "exclude": ["assets"]},
+            DEFAULT - {"assets"} | {"properties"},
+            {"datetime"},
+        ),
+        ({"include": None, "exclude": ["properties"]}, DEFAULT, set()),
+        ({"include": ["id", "bbox"], "exclude": ["id"]}, {"id", "bbox"}, set()),
+        ({"include": ["id"], "exclude": ["id", "bbox"]}, {"id"}, set()),
+        ({"include": ["properties.gsd"], "exclude": ["properties"]}, {"properties"}, {"gsd"}),
+        (
+            {"include": ["properties"], "exclude": ["properties.gsd"]},
+            {"properties"},
+            {"datetime", "platform"},
+        ),
+        ({"include": ["properties.gsd.x", "nothing.at.all"]}, {"properties"}, {"gsd"}),
     ],
 )
-def test_the_longer_path_decides_then_what_is_included(http, fields, left):
+def test_of_an_item_what_was_asked_for_is_served(http, fields, members, properties):
     found = http.post("/search", json={"fields": fields}).json()["features"][0]
-    assert set(found["properties"]) - {"eo:cloud_cover"} == left
+    assert set(found) == members
+    assert set(found.get("properties", {})) - {"eo:cloud_cover"} == properties
 
 
-def test_what_is_excluded_is_left_out_of_this_answer_only(http):
-    some = http.get("/search", params={"fields": "-assets,-properties.gsd"}).json()["features"]
-    whole = http.get("/search").json()["features"]
-    assert all("assets" not in item and "gsd" not in item["properties"] for item in some)
-    assert all("assets" in item and "gsd" in item["properties"] for item in whole)
+def test_an_item_without_a_single_time_keeps_both(http):
+    one = {"ids": ["month-01"], "fields": {}}
+    found = http.post("/search", json=one).json()["features"][0]["properties"]
+    assert found["datetime"] is None
+    assert {"start_datetime", "end_datetime"} < set(found)
+
+
+@pytest.mark.parametrize("fields", ["", "-assets", "-assets,-properties.gsd"])
+def test_what_a_text_leaves_out_is_left_out_of_the_default(http, fields):
+    """A text cannot say that nothing is included, so it is taken to include nothing by name."""
+    some = http.get("/search", params={"fields": fields}).json()["features"]
+    left = {"assets"} if fields else set()
+    assert all(set(item) == DEFAULT - left | {"properties"} for item in some)
+    assert all(set(item) == ALL for item in http.get("/search").json()["features"])
 
 
 def test_a_client_gets_items_of_a_collection(client):
@@ -124,6 +152,7 @@ def test_a_client_gets_items_of_a_collection(client):
 def test_a_client_reads_what_can_be_asked_for(client):
     document = client.get_merged_queryables(["optical", "radar"])
     assert document["properties"]["eo:cloud_cover"] == {"type": "number"}
+    assert document["properties"]["platform"]["enum"] == ["sat-a", "sat-b", "sat-c"]
     assert "start_datetime" not in client.get_collection("radar").get_queryables()["properties"]
     assert client.get_queryables()["properties"]["datetime"]["format"] == "date-time"
 

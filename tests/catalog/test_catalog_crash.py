@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 import threading
 import time
@@ -57,7 +58,8 @@ def reader(store):
 def torn(store):
     """Return the files of the catalogue that are no whole JSON, and what cannot be loaded."""
     folder = Path(store.path, "catalog")
-    for file in folder.rglob("[!.]*.json"):
+    walked = (Path(home, name) for home, _, names in os.walk(folder) for name in names)
+    for file in (path for path in walked if path.suffix == ".json" and path.name[0] != "."):
         try:
             json.loads(file.read_bytes())
         except FileNotFoundError:

@@ -2,9 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+import geopandas
 import numpy as np
+import pyarrow.parquet as pq
 import pystac
 import pytest
 import shapely
@@ -16,14 +20,19 @@ from stac_geoparquet import arrow
 import cubestore
 from cubestore import SENSORS
 from cubestore.cube import cube_at
+from cubestore.embeddings import patch_sets
 from cubestore.errors import NotAStoreError, QueryError
+from cubestore.patches import Embedded
 from cubestore_catalog import Index, api, load, publish
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.stac import items, outline
 from cubestore_pipelines.cli import main
-from tests.catalog.published import MODEL, append, full_store, slot, validator
+from tests.catalog.published import MODEL, append, full_store, of_patches, slot, validator
+from tests.cubestore.patch_sets import description, patch_set, patches
 
 ZARR = "application/vnd.zarr; version=3"
+SET_VECTORS = "noise-train-embedding_rcf_v1_0"
+PLACES = ("longitude", "latitude", "crs", "transform", "split")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +82,7 @@ def every_file(store):
 
 def test_everything_that_is_said_is_valid(catalog, judge):
     found = [*catalog.get_all_collections(), *catalog.get_items(recursive=True)]
-    assert len(found) == 2 * (len(SENSORS) + 3)
+    assert len(found) == 2 * (len(SENSORS) + 3) + 1  # the set's vectors beside the cube's
     for record in found:
         checked = record.validate(validator=judge)
         assert len(checked) == 1 + len(record.stac_extensions)
@@ -130,6 +139,52 @@ def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
     assert source.id == cube.id
     assert [told["slot"] for told in vectors.properties["cubestore:slots"]] == [1]
     assert vectors.properties["emb:quantization"]["scale"] == [MODEL.scale]
+
+
+def test_vectors_of_patches_lead_to_their_set_and_model(catalog):
+    vectors = catalog.get_child("embeddings-rcf-v1.0").get_item(SET_VECTORS)
+    told = vectors.properties
+    source = pystac.Item.from_file(vectors.get_links("emb:source-data")[0].get_absolute_href())
+    assert (source.id, source.collection_id) == ("noise-train", "patches")
+    assert (vectors.bbox, told["start_datetime"]) == (source.bbox, "2020-01-01T00:00:00Z")
+    assert (told["cubestore:patches"], told["cubestore:path"]) == (6, "patches/noise/train")
+    assert told["cubestore:embedding"]["bands"] == ["B04", "B08"]
+    assert told["cube:variables"]["embedding_rcf_v1_0"]["shape"] == [6, 2, 4]
+    assert [band["name"] for band in vectors.assets["embeddings"].extra_fields["bands"]] == [
+        "embedding_rcf_v1_0"
+    ]
+    collection = catalog.get_child("embeddings-rcf-v1.0")
+    sources = [link.get_absolute_href() for link in collection.get_links("emb:source-data")]
+    assert [Path(href).parent.name for href in sources] == ["modis-09a1", "patches"]
+    assert "emb:chip_layout" not in collection.extra_fields  # patches lie in no grid
+
+
+def test_vectors_without_pixels_are_told_with_what_their_sensors_have(tmp_path, judge):
+    store = cubestore.create_store(tmp_path / "store")
+    source = "sentinel-1-rtc cop-dem-glo-30"
+    embedding = replace(MODEL, dtype="float32", scale=None, chip_size=64, source_data=source)
+    given = Embedded(embedding=embedding, sensor=source, gsd=10)
+    told = description(name="clay/rest", pixels=(), labels=(), embeddings=(given,))
+    with store.create_patches(told, created="2024-02-01") as writer:
+        columns = {n: v for n, v in patches(3)[1].items() if n in ("patch_id", *PLACES)}
+        writer.append({embedding.variable: np.zeros((3, 4), "float32")}, columns)
+    publish(store.path)
+    catalog = pystac.Catalog.from_file(f"{store.path}/catalog/catalog.json")
+    found = {item.collection_id: item for item in catalog.get_items(recursive=True)}
+    for record in (*found.values(), *catalog.get_children()):
+        record.validate(validator=judge)
+    assert found["models"].properties["mlm:input"][0]["bands"] == ["vv", "vh", "elevation"]
+    assert found["models"].properties["start_datetime"].startswith("2024-02-01")
+    assert found["embeddings-rcf-v1.0"].datetime.isoformat().startswith("2024-02-01")
+
+
+def test_vectors_that_no_patch_has_yet_are_not_told_of(tmp_path):
+    store = cubestore.create_store(tmp_path / "store")
+    made = patch_set(store)
+    with patch_sets.write(made, of_patches(made, MODEL)):
+        pass  # declared, and killed before the first block
+    publish(store.path)
+    assert [item["collection"] for item in load(store.path)[0]] == ["patches"]
 
 
 def test_every_address_is_relative_and_leads_somewhere(catalog):
@@ -200,6 +255,13 @@ def test_an_item_of_vectors_opens_as_these_alone(store):
     opened = cubestore.open_item(path_of(store, "embeddings-rcf-v1.0", name))
     assert list(opened.data_vars) == ["embedding_rcf_v1_0"]
     assert np.isfinite(opened.embedding_rcf_v1_0.sel(time="2024-01-01T10:30")).all()
+
+
+def test_an_item_of_the_vectors_of_patches_opens_as_these_alone(store):
+    opened = cubestore.open_item(path_of(store, "embeddings-rcf-v1.0", SET_VECTORS))
+    assert list(opened.data_vars) == ["embedding_rcf_v1_0"]
+    assert opened.embedding_rcf_v1_0.dims[:2] == ("patch", "season")
+    np.testing.assert_allclose(opened.embedding_rcf_v1_0, 0.5)
 
 
 def test_an_item_of_patches_opens_as_the_set(store):
@@ -341,7 +403,7 @@ def test_a_damaged_cube_keeps_its_item_and_holds_up_no_other(small, capsys):
 def test_what_is_loaded_is_what_was_written(store, catalog):
     loaded, collections = load(store.path)
     found = {(item["collection"], item["id"]): item for item in loaded}
-    assert len(found) == len(loaded) == len(SENSORS) + 3
+    assert len(found) == len(loaded) == len(SENSORS) + 4
     for place, item in found.items():
         assert item == item_of(store, *place)
     assert {one["id"] for one in collections} == {one.id for one in catalog.get_children()}
@@ -349,14 +411,30 @@ def test_what_is_loaded_is_what_was_written(store, catalog):
 
 def test_other_software_reads_the_parquet_as_items(store):
     path = Path(store.path, "catalog", "sentinel-2-l2a", "items.parquet")
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
     table = pq.read_table(path)
     (read,) = arrow.stac_table_to_items(table)
     assert read["id"] == "31UDQ-sentinel-2-l2a"
     assert read["properties"]["eo:cloud_cover"] == 2
     assert json.loads(read["properties"]["cubestore:item"])["id"] == read["id"]
     assert b"geo" in table.schema.metadata
+
+
+def test_addresses_in_the_parquet_lead_on_from_where_it_lies(store):
+    for file in Path(store.path, "catalog").glob("*/items.parquet"):
+        for item in arrow.stac_table_to_items(pq.read_table(file)):
+            assets = {key: one for key, one in item["assets"].items() if one and key != "model"}
+            for one in (*assets.values(), *item["links"]):
+                assert "://" in one["href"] or (file.parent / one["href"]).exists()
+
+
+def test_engines_ask_the_parquet_by_place_and_property(store):
+    file = Path(store.path, "catalog", "sentinel-2-l2a", "items.parquet")
+    assert geopandas.read_parquet(file, bbox=(2, 48, 3, 49)).crs.to_epsg() == 4326
+    assert len(geopandas.read_parquet(file, bbox=(20, 48, 21, 49))) == 0
+    clear = duckdb.read_parquet(str(file)).filter('"eo:cloud_cover" < 3')
+    ((name, href),) = clear.select("id, assets.data.href").fetchall()
+    assert name == "31UDQ-sentinel-2-l2a"
+    assert xr.open_zarr(file.parent / href, chunks=None).sizes["time"] == 2
 
 
 def test_the_api_serves_what_is_loaded(store):

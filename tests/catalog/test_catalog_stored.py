@@ -78,10 +78,11 @@ def test_a_search_finds_the_same(stored, listed, search):
 def test_what_can_be_asked_for_is_the_same(stored, listed):
     assert stored.collections == listed.collections
     for name in (None, *COLLECTIONS):
-        told, known = ({**index.kinds(name)} for index in (stored, listed))
+        told, known = ({**index.properties(name)} for index in (stored, listed))
         assert told.keys() == known.keys()
-        for key, kinds in known.items():
-            assert kinds - {type(None), int} <= told[key], key  # a column has one type
+        for key, one in known.items():
+            assert one.types - {int} <= told[key].types, key  # a column has one type
+            assert one.choices == told[key].choices, key
 
 
 def test_items_are_those_that_were_written(paths, archive):

@@ -94,7 +94,9 @@ class Rest:
         roots = {name.split(".")[0] for name in self.names}
         properties = item["properties"]
         glance = {root: item[root] for root in roots if root in item}
-        return {"properties": {k: properties[k] for k in roots if k in properties}, **glance}
+        known = {k: properties[k] for k in roots if k in properties}
+        timed = {"datetime": times.nominal(properties)} if "datetime" in roots else {}
+        return {"properties": {**known, **timed}, **glance}
 
 
 @dataclass(frozen=True, slots=True)

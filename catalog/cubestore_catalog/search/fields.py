@@ -6,38 +6,51 @@ from typing import Any
 
 from cubestore_catalog.errors import RequestError
 
-ALWAYS = ("type", "id", "collection")
-"""What an item keeps when a few members are asked for: what tells it from others."""
+Paths = tuple[tuple[str, ...], ...]
+
+DEFAULT: Paths = (
+    *((name,) for name in ("type", "stac_version", "id", "collection", "geometry", "bbox")),
+    *(("properties", name) for name in ("datetime", "start_datetime", "end_datetime")),
+    *((name,) for name in ("links", "assets")),
+)
+"""What an item is where nothing is included by name: the fewest members with which it is valid.
+
+The extension's own list, and ``collection``, which an item that links to its collection must have.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
     """The members to serve, as paths like ``properties.datetime``.
 
-    With ``include`` an item is these and what tells it from others; without, it is whole. Where
-    both name a member or one within the other, the longer path decides, then ``include``.
+    An item is what is included and nothing else; where nothing is, all of it or the default, less
+    what is excluded. Where both name a member or one within the other, the longer path decides,
+    then ``include``.
     """
 
-    include: tuple[tuple[str, ...], ...] = ()
-    exclude: tuple[tuple[str, ...], ...] = ()
+    include: Paths = ()
+    exclude: Paths = ()
+    whole: bool = True
+    """Whether an item is whole where nothing is included."""
 
     @classmethod
     def read(cls, document: object) -> "Fields":
         """Return the fields that ``{"include": […], "exclude": […]}`` asks for.
+
+        An ``include`` that is there and empty stands for the default, one that is missing beside an
+        ``exclude`` for all.
 
         Raises:
             RequestError: the document is something else.
         """
         if not isinstance(document, dict):
             raise _wrong(document)
-        return cls(_paths(document.get("include")), _paths(document.get("exclude")))
-
-    def __bool__(self) -> bool:
-        return bool(self.include or self.exclude)
+        include, exclude = (_paths(document.get(name)) for name in ("include", "exclude"))
+        return cls(include, exclude, whole="include" not in document and bool(exclude))
 
     def of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the members of an item that are wanted."""
-        kept = {name: item[name] for name in ALWAYS if name in item} if self.include else {**item}
+        kept = self._begun(item)
         rules = [(path, False) for path in self.exclude] + [(path, True) for path in self.include]
         for path, wanted in sorted(rules, key=_length):
             if wanted:
@@ -46,11 +59,16 @@ class Fields:
                 _drop(kept, path)
         return kept
 
+    def _begun(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        if self.whole and not self.include:
+            return {**item}
+        return {} if self.include else Fields(DEFAULT).of(item)
+
 
 WHOLE = Fields()
 
 
-def _paths(names: object) -> tuple[tuple[str, ...], ...]:
+def _paths(names: object) -> Paths:
     names = names or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _wrong(names)

@@ -7,7 +7,7 @@ none of these can answer is tested item by item, on the rows that are left.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,17 +17,24 @@ from numpy.typing import NDArray
 
 from cubestore_catalog import limits
 from cubestore_catalog.errors import ItemError, UnknownRecordError
-from cubestore_catalog.search import paging
+from cubestore_catalog.search import paging, times
 from cubestore_catalog.search.columns import TEMPORAL, Column, Mask
 from cubestore_catalog.search.cql import Rest
 from cubestore_catalog.search.held import TOP_LEVEL, Held, Item
 from cubestore_catalog.search.listed import Listed
+from cubestore_catalog.search.properties import Property, choices
 from cubestore_catalog.search.query import Search, Sort
+
+NOTHING = frozenset({type(None)})
+"""The type of what a property is that has no value."""
 
 Rows = NDArray[np.int64]
 
-PLAIN = frozenset({str, int, float, bool, type(None)})
+PLAIN = frozenset({str, int, float, bool})
 """What JSON has beside lists and objects."""
+
+DATETIME = "datetime"
+"""Compared and sorted as `times.nominal` has it."""
 
 AT_ONCE = 1000
 """Footprints that are compared with an area between two looks at the time."""
@@ -78,6 +85,7 @@ class Index:
         self._tree = shapely.STRtree(held.shapes[self._order])
         self._bounds = shapely.bounds(self._tree.geometries)
         self._columns: dict[str, Column] = {}
+        self._properties: dict[str | None, Mapping[str, Property]] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -93,14 +101,34 @@ class Index:
             raise UnknownRecordError(f"There is no item {item_id!r} in {collection!r}")
         return self._item(row)
 
-    def kinds(self, collection: str | None = None) -> Mapping[str, frozenset[type]]:
+    def properties(self, collection: str | None = None) -> Mapping[str, Property]:
+        """Return the properties of the items of a collection, or of all; kept, once asked for."""
+        if collection not in self._properties:
+            self._properties[collection] = self._known(collection)
+        return self._properties[collection]
+
+    def _known(self, collection: str | None) -> Mapping[str, Property]:
+        rows = np.flatnonzero(
+            self._of_collections([collection] if collection else self.collections)
+        )
+        kinds = self._kinds(collection)
+        return {name: self._property(name, kinds[name], rows) for name in sorted(kinds)}
+
+    def _kinds(self, collection: str | None = None) -> Mapping[str, frozenset[type]]:
         """Return the properties that the items have, and the types of their values."""
         seen: dict[str, frozenset[type]] = {}
         for name, properties in self._held.kinds.items():
             if collection in (None, name):
                 for key, kinds in properties.items():
-                    seen[key] = seen.get(key, frozenset()) | kinds
-        return dict(sorted(seen.items()))
+                    seen[key] = seen.get(key, frozenset()) | kinds - NOTHING
+        return seen
+
+    def _property(self, name: str, types: frozenset[type], rows: Rows) -> Property:
+        limits.check()
+        if types != {str} or name in TEMPORAL:
+            return Property(types)
+        values = self._held.values(name)
+        return Property(types, choices(values[place] for place in self._order[rows].tolist()))
 
     def search(self, search: Search) -> Page:
         """Return one page of what a search finds.
@@ -132,8 +160,7 @@ class Index:
         """Return the rows of all items that are searched for, in order."""
         mask = (self._start <= search.end) & (self._end >= search.start)
         if search.collections is not None:
-            known = [n for n, name in enumerate(self.collections) if name in search.collections]
-            mask &= np.isin(self._collection, known)
+            mask &= self._of_collections(search.collections)
         if search.ids is not None:
             mask &= self._of_ids(search.ids)
         for area in search.areas:
@@ -162,8 +189,12 @@ class Index:
 
     def _is_plain(self, name: str) -> bool:
         """Return whether a property has no values but numbers, texts and truths."""
-        kinds = self.kinds().get(name, frozenset())
+        kinds = self._kinds().get(name, frozenset())
         return name in TOP_LEVEL or (bool(kinds) and kinds <= PLAIN)
+
+    def _of_collections(self, names: Collection[str]) -> Mask:
+        known = [number for number, name in enumerate(self.collections) if name in names]
+        return np.isin(self._collection, known)
 
     def _of_ids(self, ids: Sequence[str]) -> Mask:
         pairs = ((collection, item_id) for collection in self.collections for item_id in ids)
@@ -205,6 +236,9 @@ class Index:
 
     def _made(self, name: str) -> Column:
         values = self._held.values(name)
+        if name == DATETIME:
+            told = zip(values, self._held.values("start_datetime"), strict=True)
+            values = [start if value is None else value for value, start in told]
         ordered = [values[place] for place in self._order.tolist()]
         return Column(ordered, temporal=name in TEMPORAL)
 
@@ -229,7 +263,7 @@ class Index:
 
     def _token(self, row: int, sortby: Sequence[Sort]) -> str:
         item = self._item(row)
-        values = [(item if s.name in TOP_LEVEL else item["properties"]).get(s.name) for s in sortby]
+        values = [_value(item, sort.name) for sort in sortby]
         return paging.write(values, self._keys[row])
 
     def _item(self, row: int) -> Item:
@@ -245,6 +279,12 @@ def _parts(area: shapely.Geometry) -> Sequence[shapely.Geometry]:
 def _meets(item: Item, rest: Rest) -> bool:
     limits.check()
     return rest.matches(item)
+
+
+def _value(item: Item, name: str) -> object:
+    if name == DATETIME:
+        return times.nominal(item["properties"])
+    return (item if name in TOP_LEVEL else item["properties"]).get(name)
 
 
 def _last(places: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -32,7 +32,7 @@ def collection(name: str, members: Sequence[Json]) -> Json:
             **_about(name, members),
             "extent": {
                 "spatial": {"bbox": [outline.around(boxes)]},
-                "temporal": {"interval": [_interval(members)]},
+                "temporal": {"interval": [items.interval(members)]},
             },
             "summaries": _summaries(members),
             "assets": {
@@ -44,13 +44,10 @@ def collection(name: str, members: Sequence[Json]) -> Json:
                 }
             },
             "links": [
-                link("root", "../catalog.json"),
-                link("parent", "../catalog.json"),
+                link("root", "../catalog.json", title=TITLE),
+                link("parent", "../catalog.json", title=TITLE),
                 *_model_links(members),
-                *(
-                    link("item", f"./{m['id']}/{m['id']}.json", records.GEOJSON)
-                    for m in sorted(members, key=_id)
-                ),
+                *(_item_link(one) for one in sorted(members, key=_id)),
             ],
         }
     )
@@ -71,7 +68,7 @@ def catalog(names: Mapping[str, str]) -> Json:
         "id": ID,
         "title": TITLE,
         "description": "Analysis-ready Earth-observation cubes, one per tile and sensor, in Zarr.",
-        "links": [link("root", "./catalog.json"), *children],
+        "links": [link("root", "./catalog.json", title=TITLE), *children],
     }
 
 
@@ -91,48 +88,52 @@ def _about(name: str, members: Sequence[Json]) -> Json:
     elif name == vectors.MODELS:
         title, text = "Models", "The models that made the embeddings."
     else:
-        return _about_vectors(members[0])
+        return _about_vectors(members)
     return {"title": title, "description": text, "license": "other"}
 
 
-def _about_vectors(one: Json) -> Json:
+def _about_vectors(members: Sequence[Json]) -> Json:
     """Return what the extension wants of a collection of vectors: what all of them share."""
-    facts = one["properties"][vectors.FACTS]
+    every = [one["properties"][vectors.FACTS] for one in members]
+    facts, kinds = every[0], {one["data_type"] for one in every}
     return {
         "title": f"Embeddings of {facts['model']}",
-        "description": f"Vectors that {facts['model']} made of chips, in the cubes of the pixels.",
+        "description": f"Vectors that {facts['model']} made of chips, beside their pixels.",
         "license": "other",
         "emb:type": "chip",
         "emb:dimensions": facts["dimensions"],
-        "data_type": facts["data_type"],
-        "emb:chip_layout": {
-            "layout_type": "regular_grid",
-            "chip_size": [facts["chip_size"]] * 2,
-            "stride": [facts["chip_size"]] * 2,
-        },
+        "data_type": kinds.pop() if len(kinds) == 1 else "other",
+        **_chip_layout({one["chip_size"] for one in every}, set(map(_source, members))),
     }
+
+
+def _chip_layout(sizes: set[int], sources: set[str]) -> Json:
+    """Return how chips lie, where all lie alike: those of cubes do, and the patches of no set."""
+    if len(sizes) > 1 or sets.PATCHES in sources:
+        return {}
+    size = [*sizes] * 2
+    return {"emb:chip_layout": {"layout_type": "regular_grid", "chip_size": size, "stride": size}}
+
+
+def _source(item: Json) -> str:
+    """Return the collection of the pixels that an item's vectors were made of."""
+    told = item["properties"]
+    from_set = told[items.PATH].startswith(f"{sets.PATCHES}/")
+    return sets.PATCHES if from_set else str(told[vectors.FACTS]["sensor"])
 
 
 def _model_links(members: Sequence[Json]) -> list[Json]:
     """Return the links of a collection of vectors: to the model, and to the pixels' collections."""
     if vectors.FACTS not in members[0]["properties"] or members[0]["collection"] == vectors.MODELS:
         return []
-    facts = [item["properties"][vectors.FACTS] for item in members]
-    model = vectors.slug(facts[0]["model"])
+    model = vectors.slug(members[0]["properties"][vectors.FACTS]["model"])
     return [
         link("emb:model", f"../{vectors.MODELS}/{model}/{model}.json", records.GEOJSON),
         *(
-            link("emb:source-data", f"../{sensor}/collection.json")
-            for sensor in sorted({one["sensor"] for one in facts})
+            link("emb:source-data", f"../{source}/collection.json")
+            for source in sorted(set(map(_source, members)))
         ),
     ]
-
-
-def _interval(members: Sequence[Json]) -> list[str]:
-    told = [item["properties"] for item in members]
-    starts = [one.get("start_datetime") or one["datetime"] for one in told]
-    ends = [one.get("end_datetime") or one["datetime"] for one in told]
-    return [min(starts), max(ends)]
 
 
 def _summaries(members: Sequence[Json]) -> dict[str, Any]:
@@ -153,6 +154,12 @@ def _summaries(members: Sequence[Json]) -> dict[str, Any]:
         if found[items.SLOTS]["maximum"]
         else {n: v for n, v in found.items() if n != items.SLOTS}
     )
+
+
+def _item_link(item: Json) -> Json:
+    name = item["id"]
+    title = item["properties"]["title"]  # browsers list it before they have the item
+    return link("item", f"./{name}/{name}.json", records.GEOJSON, title=title)
 
 
 def _slots(item: Json) -> int:

@@ -25,9 +25,10 @@ SLOTS = "cubestore:slots"
 CHECKSUM = "cubestore:checksum"
 """SHA-256 of the group's ``zarr.json``: by it a run sees that nothing has changed."""
 
-EDITION, NEWEST = "cubestore:edition", 2
+EDITION, NEWEST = "cubestore:edition", 3
 """Which edition of the records this is, counted up whenever they say more, or other things, of what
-has not changed: those of an earlier one are written anew. The first gave whole tiles as outlines.
+has not changed: those of an earlier one are written anew. The first gave whole tiles as outlines,
+the second no items to the vectors of patch sets.
 """
 
 PATH = "cubestore:path"
@@ -140,6 +141,14 @@ def span(slots: list[Any]) -> Json:
         "start_datetime": moment(min(slot.start for slot in slots)),
         "end_datetime": moment(max(slot.end for slot in slots)),
     }
+
+
+def interval(members: Iterable[Json]) -> list[str]:
+    """Return when the first of some items begins and the last of them ends."""
+    told = [item["properties"] for item in members]
+    starts = [one.get("start_datetime") or one["datetime"] for one in told]
+    ends = [one.get("end_datetime") or one["datetime"] for one in told]
+    return [min(starts), max(ends)]
 
 
 def within(item: Json) -> Json:

@@ -1,15 +1,14 @@
 """A patch set as a STAC item: its outline is that of all patches together."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 import xarray as xr
-from numpy.typing import NDArray
 
 from cubestore.encoding import Array
 from cubestore.patches import PatchSet
-from cubestore.records import Root
+from cubestore.records import Record, Root
 from cubestore_catalog.stac import described, items, outline, records
 from cubestore_catalog.stac.records import Json, declared, link
 from cubestore_catalog.stac.snapshot import moment
@@ -23,51 +22,84 @@ MARGIN = 0.01
 EARTH = shapely.box(-180, -90, 180, 90)
 
 
-def item_id(name: str) -> str:
-    """Return the id of a set's item: ``cloudsen12-high-train``."""
-    return name.replace("/", "-")
+@dataclass(frozen=True, slots=True)
+class SeenSet:
+    """One committed state of a patch set, and what is known of its patches."""
+
+    name: str
+    root: Root
+    record: Record
+    data: xr.Dataset
+    checksum: str
+    """Of its ``zarr.json``."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies in the store."""
+        return f"{PATCHES}/{self.name}"
+
+    @property
+    def item_id(self) -> str:
+        """The id of its item: ``cloudsen12-high-train``."""
+        return self.name.replace("/", "-")
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All but what is known of the patches, which are coordinates."""
+        held = (str(name) for name in self.data.data_vars)
+        return {name: Array.from_document(name, self.root.arrays[name]) for name in held}
+
+    @property
+    def state(self) -> Json:
+        """Which set and which state of it an item is of."""
+        return {
+            items.PATH: self.path,
+            "cubestore:commit": self.root.number,
+            **items.as_made(self.checksum),
+        }
 
 
-def set_item(found: PatchSet, root: Root, checksum: str) -> Json:
-    """Return the item of a patch set.
+def seen(found: PatchSet, checksum: str) -> SeenSet:
+    """Read what items tell of a patch set.
 
     Args:
         found: the set.
-        root: its state.
         checksum: of its ``zarr.json``.
 
     Raises:
         DamagedError: a coordinate or the commit record is not the one that was committed.
     """
+    root = found.root()
     record = found.control.record(root.number, root.digest)
-    data = found.open()
-    held = [str(name) for name in data.data_vars]  # what is known of the patches are coordinates
-    arrays = {name: Array.from_document(name, root.arrays[name]) for name in held}
+    return SeenSet(found.name, root, record, found.open(), checksum)
+
+
+def set_item(seen: SeenSet) -> Json:
+    """Return the item of a patch set."""
+    attributes, arrays, created = seen.root.attributes, seen.arrays, seen.record.created
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
-        "id": item_id(found.name),
+        "id": seen.item_id,
         "collection": PATCHES,
-        **_placed(data.longitude.values, data.latitude.values),
+        **placed(seen.data),
         "properties": {
-            "title": root.attributes["title"],
-            **_span(data, record.created),
-            "created": record.created,
-            "license": records.license_of(root.attributes["license"]),
-            "sci:citation": root.attributes["attribution"],
-            "version": str(root.number),
+            "title": attributes["title"],
+            **span(seen.data, created),
+            "created": created,
+            "license": records.license_of(attributes["license"]),
+            "sci:citation": attributes["attribution"],
+            "version": str(seen.root.number),
             "cube:dimensions": described.counted(arrays, ()),
             "cube:variables": described.variables(arrays.values()),
-            items.PATH: f"{PATCHES}/{found.name}",
-            "cubestore:patches": int(data.sizes["patch"]),
-            "cubestore:commit": root.number,
-            **items.as_made(checksum),
+            **seen.state,
+            "cubestore:patches": int(seen.data.sizes["patch"]),
         },
         "assets": records.group_assets(
-            f"{PATCHES}/{found.name}",
+            seen.path,
             items.ASSET,
-            record.total_bytes,
-            checksum,
+            seen.record.total_bytes,
+            seen.checksum,
             title="The patches",
             bands=described.arrays(arrays.values()),
         ),
@@ -76,13 +108,14 @@ def set_item(found: PatchSet, root: Root, checksum: str) -> Json:
     return declared(item)
 
 
-def _placed(longitude: NDArray[Any], latitude: NDArray[Any]) -> Json:
-    """Return the outline around the centres of all patches."""
-    hull = shapely.MultiPoint(np.column_stack([longitude, latitude])).convex_hull
+def placed(data: xr.Dataset) -> Json:
+    """Return the outline around the centres of patches."""
+    centres = np.column_stack([data.longitude.values, data.latitude.values])
+    hull = shapely.MultiPoint(centres).convex_hull
     return outline.placed(hull.buffer(MARGIN, quad_segs=1).intersection(EARTH))
 
 
-def _span(data: xr.Dataset, created: str) -> Json:
+def span(data: xr.Dataset, created: str) -> Json:
     """Return the time of all acquisitions, or when the set was written where none is known."""
     axes = [axis.values.ravel() for axis in data.coords.values() if axis.dtype.kind == "M"]
     times = np.concatenate([np.empty(0, "M8[us]"), *(axis.astype("M8[us]") for axis in axes)])

@@ -1,8 +1,12 @@
-"""The embeddings of a cube as STAC items, and the models that made them as items of their own."""
+"""The embeddings of a cube as STAC items, and the models that made them as items of their own.
+
+What of an embedding is told alike of one in a patch set (`set_vectors`) is told here.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from cubestore import layout
 from cubestore.embeddings.definition import Embedding, described
@@ -59,7 +63,6 @@ def vectors_item(
     """
     sensor, tile = seen.cube.sensor, seen.cube.tile
     arrays = [seen.arrays[name] for name in embedding.variables]
-    model = slug(embedding.model)
     held = items.covered(seen, slots)
     item = {
         "type": "Feature",
@@ -71,16 +74,13 @@ def vectors_item(
             "title": f"{embedding.model} on {sensor.title}, tile {tile.id}",
             **items.span(list(slots)),
             "updated": seen.updated,
-            "emb:preprocessing": {"format": "text", "expression": embedding.preprocessing},
-            **_quantization(embedding),
+            **made_by(embedding),
             "grid:code": tile.grid_code,
             **words.projection(_chips(seen, embedding), tile, held),
             **items.cube_of(seen, arrays),
             **items.of_cube(seen, checksum),
-            "cubestore:variable": embedding.variable,
-            "cubestore:model": embedding.model,
             "cubestore:slots": [_told(slot) for slot in slots],
-            FACTS: {**_facts(embedding), "sensor": sensor.id, "bands": list(seen.bands)},
+            FACTS: facts(embedding, sensor.id, seen.bands),
         },
         "assets": records.group_assets(
             seen.path,
@@ -92,15 +92,29 @@ def vectors_item(
         ),
         "links": records.item_links(
             link("store", records.ROOT, records.ZARR, title="The store"),
-            link("emb:model", records.href_of(MODELS, model), records.GEOJSON),
-            link(
-                "emb:source-data",
-                records.href_of(sensor.id, items.item_id(seen)),
-                records.GEOJSON,
-            ),
+            *origins(embedding, sensor.id, items.item_id(seen)),
         ),
     }
     return declared(item)
+
+
+def made_by(embedding: Embedding) -> Json:
+    """Return the properties of an item of vectors that tell how they came about."""
+    return {
+        "emb:preprocessing": {"format": "text", "expression": embedding.preprocessing},
+        **_quantization(embedding),
+        "cubestore:variable": embedding.variable,
+        "cubestore:model": embedding.model,
+    }
+
+
+def origins(embedding: Embedding, collection: str, item: str) -> list[Json]:
+    """Return the links of an item of vectors: to the model, and to the item of the pixels."""
+    model = slug(embedding.model)
+    return [
+        link("emb:model", records.href_of(MODELS, model), records.GEOJSON),
+        link("emb:source-data", records.href_of(collection, item), records.GEOJSON),
+    ]
 
 
 def model_items(vectors: Sequence[Json]) -> list[Json]:
@@ -119,9 +133,9 @@ def _model(made: list[Json]) -> Json:
     told = made[0]["properties"]
     facts = told[FACTS]
     name, bands = facts["model"], facts["bands"]
-    starts = [item["properties"]["start_datetime"] for item in made]
-    ends = [item["properties"]["end_datetime"] for item in made]
+    start, end = items.interval(made)
     size, dimensions = facts["chip_size"], facts["dimensions"]
+    named = {"bands": [{"name": band} for band in bands]} if bands else {}
     box = outline.around([item["bbox"] for item in made])
     item = {
         "type": "Feature",
@@ -133,9 +147,9 @@ def _model(made: list[Json]) -> Json:
             "title": name,
             "description": f"Makes a vector of {dimensions} numbers of {size} x {size} pixels.",
             "datetime": None,
-            "start_datetime": min(starts),
-            "end_datetime": max(ends),
-            "bands": [{"name": band} for band in bands],
+            "start_datetime": start,
+            "end_datetime": end,
+            **named,
             "mlm:name": name,
             "mlm:architecture": name,
             "mlm:tasks": ["similarity-search"],
@@ -144,8 +158,8 @@ def _model(made: list[Json]) -> Json:
                     "name": f"chips of {facts['sensor']}",
                     "bands": bands,
                     "input": {
-                        "shape": [-1, len(bands), size, size],
-                        "dim_order": ["batch", "bands", "height", "width"],
+                        "shape": [-1, len(bands) or -1, size, size],
+                        "dim_order": ["batch", "bands" if bands else "channel", "height", "width"],
                         "data_type": "float32",
                     },
                     "pre_processing_function": told["emb:preprocessing"],
@@ -167,10 +181,10 @@ def _model(made: list[Json]) -> Json:
         },
         "assets": {
             "model": {
-                "href": facts["url"],
+                "href": _address(facts["url"]),
                 "title": name,
                 "roles": ["mlm:model"],
-                "bands": [{"name": band} for band in bands],
+                **named,
                 "mlm:artifact_type": "weights",
                 **(records.checksum_told(sha) if (sha := facts["weights"]) else {}),
             }
@@ -180,7 +194,19 @@ def _model(made: list[Json]) -> Json:
     return declared(item)
 
 
-def _facts(embedding: Embedding) -> Json:
+def _address(url: str) -> str:
+    """Return the address of a model: a name, that leads nowhere, where it has none."""
+    return url if urlsplit(url).scheme else f"urn:cubestore:model:{quote(url)}"
+
+
+def facts(embedding: Embedding, sensor: str, bands: Sequence[str]) -> Json:
+    """Return what an item of vectors has in common with all that its model made.
+
+    Args:
+        embedding: which.
+        sensor: whose pixels they were made of: an id, or several with blanks between.
+        bands: of these; none where nobody knows.
+    """
     return {
         "model": embedding.model,
         "creator": embedding.creator,
@@ -190,6 +216,8 @@ def _facts(embedding: Embedding) -> Json:
         "dimensions": embedding.dimensions,
         "chip_size": embedding.chip_size,
         "data_type": embedding.dtype,
+        "sensor": sensor,
+        "bands": list(bands),
     }
 
 

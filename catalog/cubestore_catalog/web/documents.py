@@ -1,4 +1,4 @@
-"""What the API says about itself: landing page, conformance, queryables, its description."""
+"""What the API says about itself: landing page, conformance, its description."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,15 +25,6 @@ CONFORMANCE = (
     *(f"{CQL2}/{part}" for part in ("cql2-text", "cql2-json", "basic-cql2")),
 )
 """The classes that are kept; those of the filter never left their release candidate."""
-
-KINDS: Mapping[type, str] = {
-    bool: "boolean",
-    int: "number",
-    float: "number",
-    str: "string",
-    list: "array",
-    dict: "object",
-}
 
 Link = dict[str, Any]
 
@@ -86,29 +77,6 @@ def page_links(address: Address, path: str) -> list[Link]:
     return [{"rel": rel, "type": "text/html", "href": f"{address.base}/{path}"} for rel in rels]
 
 
-def queryables(address: str, kinds: Mapping[str, frozenset[type]]) -> dict[str, Any]:
-    """Return the JSON schema of the properties that can be asked for.
-
-    Args:
-        address: the URL of this document.
-        kinds: the properties, and the types that they were seen with.
-    """
-    return {
-        "$schema": "https://json-schema.org/draft/2019-09/schema",
-        "$id": address,
-        "type": "object",
-        "title": "Queryables",
-        "properties": {
-            "id": {"type": "string"},
-            "collection": {"type": "string"},
-            "geometry": {"$ref": "https://geojson.org/schema/Geometry.json"},
-            **{name: _schema(types) for name, types in kinds.items()},
-            "datetime": {"type": "string", "format": "date-time"},
-        },
-        "additionalProperties": True,
-    }
-
-
 def openapi(address: Address, title: str, paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return the OpenAPI description.
 
@@ -143,11 +111,6 @@ def _landing_links(address: Address) -> list[Link]:
 
 def _child(address: Address, name: str, document: Mapping[str, Any]) -> Link:
     return address.link("child", "collections", name, title=document.get("title") or name)
-
-
-def _schema(types: frozenset[type]) -> dict[str, Any]:
-    names = sorted({KINDS[kind] for kind in types if kind in KINDS})
-    return {"type": names[0] if len(names) == 1 else names} if names else {}
 
 
 def _operation(path: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def cog(
     compression: Literal["deflate", "zstd"] = "deflate",
     json: Json = False,
 ) -> None:
-    """Write the slots of a cube as Cloud Optimized GeoTIFFs, for GIS programs.
+    """Write the slots of a cube as Cloud Optimized GeoTIFFs, for GIS programs, each with its item.
 
     Example: cubestore export cog STORE --tile 31UDQ --sensor sentinel-2-l2a --time 2023-06 -o DIR
 
@@ -81,7 +81,8 @@ def cog(
         sensor: whose cube.
         time: A/B in UTC, each a year, month, day, moment or .. for open.
         bands: a band; repeatable, in the order wanted. Without it all of the cube.
-        directory: where to write TILE_SENSOR_TIME_SLOT.tif; made where it is not there.
+        directory: where to write TILE_SENSOR_TIME_SLOT.tif, and its STAC item as .json; made where
+            it is not there.
         compression: deflate, which everything reads, or zstd.
         json: print one JSON object.
     """
