@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from cubestore_catalog.api import METHODS, api
 from cubestore_catalog.limits import Workers
 from cubestore_catalog.search.held import Item
 from cubestore_catalog.search.index import Index
+from cubestore_catalog.stac.vectors import MODELS
 from cubestore_catalog.views import chip, looks, similar
 from cubestore_catalog.views.components import Embedded
 from cubestore_catalog.views.looks import Look
@@ -94,7 +95,9 @@ def service(
     )
     searching = Workers(SEARCHING, WAITING, seconds)
 
-    def build(items: Iterable[Item], collections: Iterable[Mapping[str, Any]]) -> Starlette:
+    def build(items: Iterable[Item], collections: Sequence[Mapping[str, Any]]) -> Starlette:
+        if any(one["id"] == MODELS for one in collections):
+            similar.get_ready()
         return api(
             Index(items),
             collections,

@@ -1,14 +1,19 @@
 """Chips that are most like one, as GeoJSON."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
+from threading import Thread
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import orjson
 import shapely
 
 import cubestore
 from cubestore import Store
+from cubestore.similarity.codes import encode
+from cubestore.similarity.search import Asked, Block, search
 from cubestore_catalog.stac.watch import state_of
 from cubestore_catalog.views.chip import Chip
 from cubestore_catalog.views.opened import Cache
@@ -51,6 +56,20 @@ class Similar:
         found = opened.nearest(**question)
         name = opened.sources[0][1].model
         return {"type": "FeatureCollection", "features": list(_features(found, name, thumbnail))}
+
+
+@cache
+def get_ready() -> None:
+    """Begin to compile a search: the first to ask would wait ten seconds where nothing is kept."""
+    Thread(target=_search_once, name="compile", daemon=True).start()
+
+
+def _search_once() -> None:
+    for dtype in ("float32", "int8"):
+        vectors = np.ones((2, 8), dtype)
+        some = [Block(vectors=vectors, codes=encode([vectors], 1, 8))]
+        for exact in (False, True):
+            search(some, Asked(np.ones(8)), 1, candidates=1, exact=exact)
 
 
 def _features(
