@@ -42,7 +42,8 @@ SCALARS = frozenset({bool, int, float, str})
 def compared(schema: pa.Schema) -> list[str]:
     """Return the columns of a file that an index reads."""
     known = (*TOP_LEVEL, "geometry", WHOLE)
-    return [field.name for field in schema if field.name in known or _kind(field) in SCALARS]
+    plain = {field.name for field in schema if _kind(field) in SCALARS} - OUTSIDE
+    return [name for name in schema.names if name in known or name in plain]
 
 
 class Stored(Held):

@@ -5,24 +5,24 @@ Microseconds in int64 hold every year of RFC 3339; nanoseconds end in 2262.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from cubestore_catalog.errors import RequestError
 
 RFC_3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))",
+    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:)(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))",
     re.ASCII | re.IGNORECASE,
 )
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as the texts are read: without their zone
 MICROSECOND = timedelta(microseconds=1)
 
 EARLIEST, LATEST = -(2**62), 2**62
 """What an open end of an interval stands for."""
 
-LEAP_SECOND = 60
+LEAP_SECOND, BEFORE = "60", "59"
 LAST_HOUR, LAST_MINUTE = 23, 59
 OPEN = ("", "..")
 
@@ -38,15 +38,14 @@ def instant(text: str) -> int:
     match = RFC_3339.fullmatch(text)
     if match is None:
         raise _wrong(text)
-    year, month, day, hour, minute, second = (int(match[part]) for part in range(1, 7))
+    minute, second, fraction = match[1], match[2], match[3] or ""
     leap = second == LEAP_SECOND
     try:
-        moment = datetime(year, month, day, hour, minute, second - leap, tzinfo=UTC)
+        clock = datetime.fromisoformat(minute + (BEFORE if leap else second))
     except ValueError as error:
         raise _wrong(text) from error
-    whole = (moment - EPOCH) // MICROSECOND + leap * 1_000_000
-    fraction = int(((match[7] or "") + "000000")[:6])
-    return whole + fraction - _offset(text, match)
+    whole = (clock - EPOCH) // MICROSECOND + leap * 1_000_000
+    return whole + int(f"{fraction}000000"[:6]) - _offset(text, match)
 
 
 def moment(text: str) -> int:
@@ -90,12 +89,12 @@ def interval(text: str) -> tuple[int, int]:
 
 def _offset(text: str, match: re.Match[str]) -> int:
     """Return how far local time is ahead of UTC."""
-    if match[8] is None:
+    if match[4] is None:
         return 0
-    hours, minutes = int(match[9]), int(match[10])
+    hours, minutes = int(match[5]), int(match[6])
     if hours > LAST_HOUR or minutes > LAST_MINUTE:
         raise _wrong(text)
-    sign = -1 if match[8] == "-" else 1
+    sign = -1 if match[4] == "-" else 1
     return sign * (hours * 60 + minutes) * 60_000_000
 
 

@@ -14,8 +14,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 ASKING = 20.0
 """Seconds until a request's headers have arrived, from the connection or from the answer before."""
 
-TAKING = 30.0
-"""Seconds until a piece of an answer has been taken: 256 kB at most, so 9 kB/s will do."""
+TAKING = 60.0
+"""Seconds between two looks whether a client takes its answer."""
+
+SLOWEST = 1000
+"""Bytes a second that it takes at least."""
 
 WAITING = 384
 """Connections from which no request has come."""
@@ -30,6 +33,8 @@ class Connection(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **options)
         self._clock: asyncio.TimerHandle | None = None
+        self._left = 0
+        """Bytes that the client was still to take when the clock was set."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
@@ -55,7 +60,7 @@ class Connection(H11Protocol):
         self._allow(self.taking)
 
     def resume_writing(self) -> None:
-        """Go on; what is left of an answer that is complete has the time of the next request."""
+        """Go on; of an answer that is complete some may be left, beside the next request."""
         super().resume_writing()
         if self._is_answering():
             self._stop()
@@ -84,7 +89,16 @@ class Connection(H11Protocol):
 
     def _allow(self, seconds: float) -> None:
         self._stop()
-        self._clock = self.loop.call_later(seconds, self.transport.abort)
+        self._left = self.transport.get_write_buffer_size()
+        self._clock = self.loop.call_later(seconds, self._end, seconds)
+
+    def _end(self, seconds: float) -> None:
+        """Cut the connection, unless an answer is on its way, if slowly."""
+        taken = self._left - self.transport.get_write_buffer_size()
+        if self._left and taken >= SLOWEST * seconds:
+            self._allow(self.taking)
+        else:
+            self.transport.abort()
 
     def _stop(self) -> None:
         if self._clock is not None:
