@@ -1,7 +1,7 @@
 """A service in a process of its own: the store at a path, and 3,000 scenes beside its cubes.
 
 Run ``python -m tests.catalog.loaded STORE``; it prints the port. Clients are given up after a
-second or two, not after minutes, so that tests need not wait.
+few seconds, not after minutes, so that tests need not wait.
 """
 
 import socket
@@ -20,7 +20,7 @@ SCENES = 3000
 class Hasty(Connection):
     """A connection with little patience."""
 
-    asking = taking = 1.5
+    asking, taking = 3.0, 1.5
 
 
 def load(store):

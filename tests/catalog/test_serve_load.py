@@ -193,7 +193,7 @@ def test_who_takes_an_answer_slowly_gets_all_of_it(process):
         while part := slow.recv(32768):
             answer += part
             time.sleep(len(part) / 500_000)
-    assert time.monotonic() - start > 2 * Hasty.asking
+    assert time.monotonic() - start > Hasty.asking + 1
     head, _, body = bytes(answer).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}\r\n".encode() in head
     assert len(json.loads(body)["features"]) > SCENES
