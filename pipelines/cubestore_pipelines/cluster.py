@@ -28,11 +28,14 @@ CONFIG = {
         "MALLOC_TRIM_THRESHOLD_": str(2**28),
         **ENVIRONMENT,
     },
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
     "distributed.admin.tick.limit": "60s",
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.comm.timeouts.connect": "30s",
 }
-"""Processes are spawned, never forked; GDAL learns what it may load before it is loaded. A worker
+"""Processes are spawned, never forked; GDAL learns what it may load before it is loaded. Nobody
+looks at dask's profile of the workers, which would be taken a hundred times a second. A worker
 that gives no sign of life is replaced, and what it did is done again: dask would wait ten minutes,
 and a shard takes seconds."""
 

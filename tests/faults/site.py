@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+import cubestore
 from cubestore import grids
 from cubestore_pipelines.simulate import assets
 from cubestore_pipelines.simulate.archive import Archive, make_archive, tiny_plan
@@ -232,13 +233,11 @@ def _truth(
 
 
 def damage(store: Path) -> list[str]:
-    """Return what ``cubestore verify`` finds."""
+    """Return what ``verify`` finds."""
     if not (cube(store) / "zarr.json").exists():
         return []
-    done = run([str(PROGRAM), "verify", str(store), "--json"])
-    found = [f for one in done.report["cubes"] for f in one["findings"]] if done.stdout else []
-    hurt = [f"verify: {one}" for one in found if one["state"] != "unfinished"]
-    return hurt + [f"verify: {done.stderr.strip()}"] * (done.status not in {0, 3})
+    found = [f for report in cubestore.open_store(store).verify() for f in report.findings]
+    return [f"verify: {one}" for one in found if one.state != "unfinished"]
 
 
 # Servers that nobody should trust.
