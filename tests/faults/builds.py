@@ -116,7 +116,7 @@ class Victim:
 
     def complete(self, row: Row, where: str) -> None:
         """Let the next build complete, and compare with the truth."""
-        done = site.build(self.store, self.server.stac_url, server=self.server, workers=2)
+        done = site.build(self.store, self.server.stac_url, server=self.server)
         there = site.slots(self.store)
         missing = [g.item_id for g in self.made.granules if g.item_id not in there]
         ended = [] if done.status == 0 else [f"status {done.status}: {done.stderr[-300:]}"]

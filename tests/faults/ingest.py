@@ -377,7 +377,7 @@ def over_http(
     judge(row, one, first)
     with serving(one.sound) as server:
         for anything in again:
-            done = site.build(one.store, server.stac_url, server=server, workers=2, place=place)
+            done = site.build(one.store, server.stac_url, server=server, place=place)
             judge_again(row, one, done, _missing(one) if anything else 0)
     return row.done()
 
@@ -402,7 +402,7 @@ def on_disk(
     one, row = case(base, table, place), Row(name)
     judge(row, one, site.build(one.store, site.on_disk(one.spoilt), workers=2, place=place))
     for anything in again:
-        done = site.build(one.store, site.on_disk(one.sound), workers=2, place=place)
+        done = site.build(one.store, site.on_disk(one.sound), place=place)
         judge_again(row, one, done, _missing(one) if anything else 0)
     return row.done()
 

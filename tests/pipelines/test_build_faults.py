@@ -51,7 +51,7 @@ def test_bad_servers_are_outlasted_or_told(tmp_path):
     table = chosen([*ingest.TRANSPORT, *ingest.SLOW], SERVERS)
     holds(
         ingest.over_http(
-            tmp_path, table, "a server", "--timeout", 1, place=site.NORTH, again=[True]
+            tmp_path, table, "a server", "--timeout", 2, place=site.NORTH, again=[True]
         )
     )
 

@@ -449,7 +449,7 @@ def test_layers_that_a_profile_tells_of_are_built_beside_the_radar(build, opened
 # Several sensors.
 
 
-def test_two_sensors_of_a_tile_are_built_at_the_same_time(tmp_path):
+def test_two_sensors_of_a_tile_are_built_at_the_same_time(scheduler, tmp_path):
     """Locks are of cubes, not of tiles: two programs build side by side."""
     swath = np.full((600, 600), 0.2, "float32")
     given = {
@@ -462,7 +462,7 @@ def test_two_sensors_of_a_tile_are_built_at_the_same_time(tmp_path):
         catalog.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         where = ["--catalog", catalog, "--sensor", sensor, "--tile", TILE.id]
         bands = ["--bands", "B02"] if sensor == SENSOR else []
-        spots = ["--bbox", *map(str, corner()), "--workers", "1"]
+        spots = ["--bbox", *map(str, corner()), "--scheduler", scheduler]
         command = [PROGRAM, "build", tmp_path / "store", *where, *bands, *spots]
         running.append(subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True))
     for one in running:

@@ -9,6 +9,7 @@ import time
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
+import pytest
 
 from cubestore_pipelines.simulate.granules import part
 from cubestore_pipelines.simulate.server import serving
@@ -105,8 +106,12 @@ def test_the_catalogue_of_linz_is_served_to_anyone(everything, ask):
 def test_a_token_expires(archive, ask, sign):
     href = archive.items[AFTER]["assets"]["B04"]["href"]
     with serving(archive, token_lifetime=0.3) as short:
-        signed = sign(href, of=short)
-        assert ask(signed, of=short, Range="bytes=0-3")[0] == 206
+        for _ in range(20):  # one may end on the way, on a busy machine
+            signed = sign(href, of=short)
+            if ask(signed, of=short, Range="bytes=0-3")[0] == 206:
+                break
+        else:
+            pytest.fail("no token was good")
         time.sleep(0.4)
         assert ask(signed, of=short, Range="bytes=0-3")[0] == 403
 
@@ -125,7 +130,7 @@ def test_the_server_stops_while_a_client_keeps_its_connection(archive):
         connection.request("GET", "/api/stac/v1/")
         assert connection.getresponse().read()
     connection.close()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 9  # less than it is waited for
 
 
 def test_it_runs_as_a_process_of_its_own(archive, copied):
