@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -25,12 +26,19 @@ from cubestore.errors import (
 SLOT = Slot(time="2024-01-02", item_id="new")
 
 
-@pytest.fixture
-def cube(store, append):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, append):
     """One slot on the smallest shard: 352 x 352."""
-    cube = store.create_cube("h18v04", "modis-09a1")
-    append(cube, "2024-01-01", "a")
-    return cube
+    store = cubestore.create_store(tmp_path_factory.mktemp("made") / "store")
+    append(store.create_cube("h18v04", "modis-09a1"), "2024-01-01", "a")
+    return store
+
+
+@pytest.fixture
+def cube(made, tmp_path):
+    """A copy of it."""
+    shutil.copytree(made.path, tmp_path / "store")
+    return cubestore.open_store(tmp_path / "store").cube("h18v04", "modis-09a1")
 
 
 @pytest.fixture

@@ -48,12 +48,20 @@ def made(store, tile, sensor=L8, slots=2, seed=0, embedding=RCF):
     return cube
 
 
-@pytest.fixture
-def filled(store):
+@pytest.fixture(scope="module")
+def neighbours(tmp_path_factory):
     """Neighbouring tiles, of two zones."""
+    store = cubestore.create_store(tmp_path_factory.mktemp("neighbours") / "store")
     for seed, tile in enumerate(("31UDQ", "31UEQ", "32ULV")):
         made(store, tile, seed=10 * seed)
     return store
+
+
+@pytest.fixture
+def filled(neighbours, tmp_path):
+    """A copy of them."""
+    shutil.copytree(neighbours.path, tmp_path / "store")
+    return cubestore.open_store(tmp_path / "store")
 
 
 def every(store, model="rcf"):

@@ -67,9 +67,23 @@ class Running:
             return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
         return []
 
+    def until_undisturbed(self, count: int) -> None:
+        """Wait until so many workers ignore SIGINT: one that has just been started does not yet."""
+        while sum(map(_ignores_interrupts, self.workers())) < count and self.process.poll() is None:
+            time.sleep(0.02)
+
     def signal_all(self, number: int) -> None:
         """Send a signal to the build and to all of its workers, as a terminal does."""
         os.killpg(self.process.pid, number)
+
+
+def _ignores_interrupts(process: psutil.Process) -> bool:
+    """Return whether SIGINT does nothing to a process, as Linux tells it."""
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+        return bool(ignored >> (signal.SIGINT - 1) & 1)
+    return False
 
 
 @contextlib.contextmanager
@@ -296,7 +310,7 @@ def eventful(base: Path) -> Iterator[Row]:
     row = Row("a second build, a worker's death, SIGINT")
     made = site.archive(base / "archive", site.scenes(SLOTS))
     with serving(made, latency=0.1) as server:
-        server.faults.inject(Fault("*_B02_10m.tif", Kind.STALL, after=4, seconds=10.0))
+        server.faults.inject(Fault("*_B02_10m.tif", Kind.STALL, after=4, seconds=site.PATIENCE))
         victim = Victim(base / "store", made, server)
         with started(victim.store, server) as running:
             _kill_a_worker(row, running, server)
@@ -305,6 +319,7 @@ def eventful(base: Path) -> Iterator[Row]:
             if second.status != 1 or str(running.process.pid) not in second.stderr:
                 row.failures.append(f"the second: {second.status}: {second.stderr[-500:]}")
             running.until(COMMITTED)
+            running.until_undisturbed(2)
             running.signal_all(signal.SIGINT)
             done = running.end()
             victim.told |= running.committed

@@ -92,10 +92,10 @@ def test_the_demo_stores_what_its_archive_has(demo):
             np.testing.assert_array_equal(stored[name].values, values)
 
 
-def test_a_second_demo_changes_nothing(demo):
+def test_a_second_demo_changes_nothing(program, demo):
     directory, _ = demo
     before = committed(directory)
-    facts = json.loads(cubestore("demo", directory, "--json").stdout)
+    facts = json.loads(program("demo", directory, "--json").out)
     assert (facts["slots"], facts["superseded"]) == (9, 1)
     assert facts["commit"] == 10  # nine slots, and the item that describes them
     assert committed(directory) == before
