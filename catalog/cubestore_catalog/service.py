@@ -167,7 +167,7 @@ class _Service:
         ]
 
     async def quicklook(self, request: Request) -> Response:
-        names = ("bands", "index", "rescale", "colormap", "size")
+        names = ("bands", "index", "rescale", "colormap", "size", "window")
         given = parameters.parameters(request, *names)
         look = Look(
             bands=parameters.words(given, "bands"),
@@ -176,7 +176,7 @@ class _Service:
             colormap=given.get("colormap", ""),
             size=parameters.whole(given, "size", looks.DEFAULT_SIZE, looks.MOST_SIZE),
         )
-        draw = self._of_slot(request, self.pictures.of, look)
+        draw = self._of_slot(request, self.pictures.of, look, parameters.window(given))
         return _shown(await self.workers.run(draw), request.path_params["ending"])
 
     async def embedding(self, request: Request) -> Response:

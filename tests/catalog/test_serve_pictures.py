@@ -78,6 +78,27 @@ def test_a_small_part_is_shown_as_it_is(web):
     assert decoded(web.get(f"{LOOK}/0.png?size=2048")).shape == (1613, 1613, 4)
 
 
+def test_a_window_is_drawn_alone_in_whole_chunks_and_said_to_lie_there(web, part, served_store):
+    query = "size=2048&window=2500,2310,2600,2700"  # of chunks of 128: rows 2432-2688
+    image = decoded(web.get(f"{LOOK}/0.png?{query}"))
+    values = part[:3, 2432 - 2048 : 2688 - 2048, 2304 - 2048 : 2816 - 2048]
+    known = np.isfinite(values).all(axis=0)
+    expected = (np.clip(values / 0.3, 0, 1) * 255)[:, known]
+    assert np.abs(image[..., :3][known].T - expected).max() <= 0.51
+    told = web.get(f"{LOOK}/0.json?{query}").json()
+    tile = served_store.cube("31UDQ", "landsat-c2-l2").tile
+    to_metres = pyproj.Transformer.from_crs("OGC:CRS84", tile.crs.proj, always_xy=True)
+    box = tile.geobox(30, margin=15).boundingbox
+    corner = box.left + 2304 * 30, box.top - 2432 * 30
+    np.testing.assert_allclose(to_metres.transform(*told["corners"][0]), corner, atol=1e-3)
+
+
+@pytest.mark.parametrize("window", ["0,0,900,900", "9000,9000,9900,9900"], ids=["empty", "outside"])
+def test_a_window_without_data_is_said_to_have_none(web, window):
+    answer = web.get(f"{LOOK}/0.png?window={window}")
+    assert (answer.status_code, "holds no data" in answer.text) == (404, True)
+
+
 def test_where_a_picture_lies(web, served_store):
     told = web.get(f"{LOOK}/0.json?size=100")
     tile = served_store.cube("31UDQ", "landsat-c2-l2").tile
@@ -111,6 +132,10 @@ def test_where_a_picture_lies(web, served_store):
         ("size=1e9", "from 1 to 2048"),
         ("sise=12", "not known"),
         ("size=12&size=13", "given twice"),
+        ("window=1,2,3", "TOP,LEFT,BOTTOM,RIGHT"),
+        ("window=0,0,-1,9", "whole numbers"),
+        ("window=0,0,1e3,9", "whole numbers"),
+        ("window=9,0,9,9", "below its top"),
     ],
 )
 def test_a_wrong_look_is_refused_with_a_reason(web, query, reason):

@@ -7,6 +7,7 @@ from cubestore_catalog.views import looks, sampling, where
 from cubestore_catalog.views.looks import Look
 from cubestore_catalog.views.opened import Cache, OpenedCube
 from cubestore_catalog.views.png import png
+from cubestore_catalog.views.sampling import Window
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of pictures that are kept."""
@@ -38,31 +39,34 @@ class Pictures:
     def __init__(self) -> None:
         self.kept: Cache[Picture] = Cache(MOST_BYTES, lambda picture: len(picture.png))
 
-    def of(self, opened: OpenedCube, slot: int, look: Look) -> Picture:
-        """Return what a slot looks like.
+    def of(
+        self, opened: OpenedCube, slot: int, look: Look, window: Window | None = None
+    ) -> Picture:
+        """Return what a slot looks like, or a window of it.
 
         Raises:
             RequestError: bands that the cube lacks.
-            UnknownRecordError: there is no such slot, or nothing in it.
+            UnknownRecordError: there is no such slot, or nothing in it or in the window.
         """
-        key = (opened.state, slot, look)
-        return self.kept.get(key, lambda: quicklook(opened, slot, look))
+        key = (opened.state, slot, look, window)
+        return self.kept.get(key, lambda: quicklook(opened, slot, look, window))
 
 
-def quicklook(opened: OpenedCube, slot: int, look: Look) -> Picture:
+def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None = None) -> Picture:
     """Return what the part of a slot that has data looks like.
 
     Args:
         opened: the cube.
         slot: index of the slot, in the order of arrival.
         look: what is shown, and how large.
+        window: of which rows and columns; None: of all that has data.
 
     Raises:
         RequestError: bands that the cube lacks.
-        UnknownRecordError: there is no such slot, or nothing in it.
+        UnknownRecordError: there is no such slot, or nothing in it or in the window.
     """
     drawn = looks.drawing(opened, look)
-    found = sampling.sample(opened, slot, list(drawn.bands), look.size)
+    found = sampling.sample(opened, slot, list(drawn.bands), look.size, window)
     colours = drawn.paint(opened.pixels.physical(found.stored))
     height, width, _ = colours.shape
     return Picture(png(colours), width, height, tuple(where.corners(opened, found.part)))

@@ -27,6 +27,9 @@ MOST_CHUNKS = 2048
 
 Whole = NDArray[np.int64]
 
+Window = tuple[int, int, int, int]
+"""Rows and columns of a cube: top, left, bottom, right; the last two are those behind it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -78,7 +81,9 @@ def filled(opened: OpenedCube, slot: int) -> NDArray[np.bool_]:
     return there
 
 
-def sample(opened: OpenedCube, slot: int, bands: list[int], size: int) -> Sample:
+def sample(
+    opened: OpenedCube, slot: int, bands: list[int], size: int, window: Window | None = None
+) -> Sample:
     """Return pixels of a slot, at most ``size`` along the longer side.
 
     Args:
@@ -86,13 +91,16 @@ def sample(opened: OpenedCube, slot: int, bands: list[int], size: int) -> Sample
         slot: index of the slot, in the order of arrival.
         bands: which, by index.
         size: pixels; a part with fewer is given whole.
+        window: what is looked at, widened to whole chunks; None: all that has data.
 
     Raises:
-        UnknownRecordError: there is no such slot, or nothing in it.
+        UnknownRecordError: there is no such slot, or nothing in it or in the window.
         DamagedError: bytes that are not those that were committed.
     """
     pixels, there = opened.pixels, filled(opened, slot)
-    part, chunk = _part(pixels, there), pixels.array.chunks[-1]
+    chunk = pixels.array.chunks[-1]
+    there = there if window is None else _within(there, window, chunk)
+    part = _part(pixels, there)
     step = max(1.0, max(part.bottom - part.top, part.right - part.left) / size)
     stride = _stride(there)
     rows = _taken(part.top, part.bottom, step, stride, chunk)
@@ -105,6 +113,21 @@ def sample(opened: OpenedCube, slot: int, bands: list[int], size: int) -> Sample
             block = pixels.read(slot, (row * chunk, column * chunk), (chunk, chunk), bands)
             stored[:, y, x] = block[:, rows[y, None] - row * chunk, columns[x] - column * chunk]
     return Sample(part, stored)
+
+
+def _within(there: NDArray[np.bool_], window: Window, chunk: int) -> NDArray[np.bool_]:
+    """Return which chunks of a window have data, in the grid of all.
+
+    Raises:
+        UnknownRecordError: none.
+    """
+    top, left, bottom, right = window
+    area = np.s_[top // chunk : -(-bottom // chunk), left // chunk : -(-right // chunk)]
+    kept = np.zeros_like(there)
+    kept[area] = there[area]
+    if not kept.any():
+        raise UnknownRecordError(f"The window {window} of this slot holds no data")
+    return kept
 
 
 def _shards(pixels: Pixels, slot: int) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from cubestore_catalog.errors import RequestError
 
 MOST_DIGITS = 9
-"""Of the index of a slot."""
+"""Of the index of a slot, a row or a column."""
 
 
 def parameters(request: Request, *names: str) -> dict[str, str]:
@@ -69,6 +69,24 @@ def place(given: Mapping[str, str]) -> tuple[float, float]:
             expected="lon from -180 to 180 and lat from -90 to 90",
         )
     return lon, lat
+
+
+def window(given: Mapping[str, str]) -> tuple[int, int, int, int] | None:
+    """Return ``window`` as rows and columns: top, left, bottom, right; None where not given.
+
+    Raises:
+        RequestError: it is none, or nothing is in it.
+    """
+    if "window" not in given:
+        return None
+    texts = given["window"].split(",")
+    plain = all(t.isascii() and t.isdecimal() and len(t) <= MOST_DIGITS for t in texts)
+    if not plain or len(texts) != 4:  # noqa: PLR2004 - sides
+        raise _wrong("window", given["window"], "TOP,LEFT,BOTTOM,RIGHT, whole numbers of pixels")
+    top, left, bottom, right = map(int, texts)
+    if top >= bottom or left >= right:
+        raise _wrong("window", given["window"], "a bottom below its top, a right of its left")
+    return top, left, bottom, right
 
 
 def words(given: Mapping[str, str], name: str) -> tuple[str, ...]:
