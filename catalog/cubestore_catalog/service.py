@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -31,11 +31,11 @@ from cubestore_catalog.limits import Workers
 from cubestore_catalog.search.held import Item
 from cubestore_catalog.search.index import Index
 from cubestore_catalog.stac.vectors import MODELS
-from cubestore_catalog.views import chip, looks, similar
+from cubestore_catalog.views import chip, looks, quicklook, similar
 from cubestore_catalog.views.components import Embedded
 from cubestore_catalog.views.looks import Look
 from cubestore_catalog.views.opened import OpenedCube, OpenedCubes
-from cubestore_catalog.views.quicklook import Picture, Pictures
+from cubestore_catalog.views.quicklook import Picture, Pictures, Placed
 from cubestore_catalog.views.series import series
 from cubestore_catalog.web import browse, parameters
 from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_rest, refuse_route
@@ -47,6 +47,9 @@ from cubestore_catalog.web.live import Live, Load, Tell
 from cubestore_catalog.web.zarr_files import ZarrFiles
 
 log = logging.getLogger(__name__)
+
+Shown = TypeVar("Shown", bound=Placed)
+"""A picture, or where one would lie."""
 
 SECONDS = 20.0
 """What a request has."""
@@ -60,7 +63,7 @@ WAITING = 64
 REFRESH = 5.0
 """Seconds between two looks for new commits."""
 
-EXPOSED = ("X-Bounds", "ETag", "Content-Range", "Accept-Ranges", "Retry-After")
+EXPOSED = ("X-Bounds", "X-Corners", "ETag", "Content-Range", "Accept-Ranges", "Retry-After")
 """Headers that a page of another origin may read."""
 
 
@@ -176,7 +179,9 @@ class _Service:
             colormap=given.get("colormap", ""),
             size=parameters.whole(given, "size", looks.DEFAULT_SIZE, looks.MOST_SIZE),
         )
-        draw = self._of_slot(request, self.pictures.of, look, parameters.window(given))
+        ways = {"png": self.pictures.of, "json": quicklook.placed}
+        way = ways.get(request.path_params["ending"], self.pictures.of)
+        draw = self._of_slot(request, way, look, parameters.window(given))
         return _shown(await self.workers.run(draw), request.path_params["ending"])
 
     async def embedding(self, request: Request) -> Response:
@@ -218,21 +223,22 @@ class _Service:
         return self.cubes.get(*(request.path_params[name] for name in ("grid", "tile", "sensor")))
 
     def _of_slot(
-        self, request: Request, draw: Callable[..., Picture], *how: object
-    ) -> Callable[[], Picture]:
+        self, request: Request, draw: Callable[..., Shown], *how: object
+    ) -> Callable[[], Shown]:
         slot = parameters.slot(request.path_params["slot"])
         if request.path_params["ending"] not in {"png", "json"}:
             raise HTTPException(404)
         return lambda: draw(self._cube(request), slot, *how)
 
 
-def _shown(picture: Picture, ending: str) -> Response:
+def _shown(found: Placed, ending: str) -> Response:
     """Return a picture, or where it lies."""
-    if ending == "json":
-        shown = answer(picture.facts())
+    if ending == "png" and isinstance(found, Picture):
+        shown = Response(found.png, media_type="image/png")
     else:
-        shown = Response(picture.png, media_type="image/png")
-    shown.headers["X-Bounds"] = ",".join(f"{degrees:.9g}" for degrees in picture.bounds)
+        shown = answer(found.facts())
+    shown.headers["X-Bounds"] = ",".join(f"{degrees:.9g}" for degrees in found.bounds)
+    shown.headers["X-Corners"] = ",".join(f"{d:.12g}" for corner in found.corners for d in corner)
     shown.headers["Cache-Control"] = "no-cache"
     return shown
 

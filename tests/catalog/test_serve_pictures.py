@@ -112,7 +112,11 @@ def test_where_a_picture_lies(web, served_store):
     lon, lat = np.array(told.json()["corners"]).T
     bounds = [float(one) for one in told.headers["x-bounds"].split(",")]
     np.testing.assert_allclose(bounds, [lon.min(), lat.min(), lon.max(), lat.max()], atol=1e-6)
-    assert web.get(f"{LOOK}/0.png?size=100").headers["x-bounds"] == told.headers["x-bounds"]
+    drawn = web.get(f"{LOOK}/0.png?size=100").headers
+    assert drawn["x-bounds"] == told.headers["x-bounds"]
+    assert drawn["x-corners"] == told.headers["x-corners"]
+    there = [float(one) for one in drawn["x-corners"].split(",")]
+    np.testing.assert_allclose(np.reshape(there, (4, 2)), told.json()["corners"], atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ def test_what_there_is_no_picture_of(web, served_store, path, status):
     ],
 )
 def test_pixels_are_taken_of_few_chunks(first, end, step, stride):
-    taken = sampling._taken(first, end, step, stride, 128)
+    taken = sampling._evenly(first, end, step, stride, 128)
     wanted = first + ((np.arange(len(taken)) + 0.5) * (end - first) / len(taken)).astype(int)
     assert ((taken >= first) & (taken < end)).all()
     assert (np.diff(taken) >= 0).all()
@@ -189,10 +193,10 @@ def test_a_whole_tile_costs_a_quarter_of_its_chunks(served_store, monkeypatch):
     read = []
     whole = opened.pixels.read
     monkeypatch.setattr(opened.pixels, "read", lambda *how: read.append(how) or whole(*how))
-    found = sampling.sample(opened, 0, [0], 512)
+    stored = sampling.sample(opened, 0, [0], sampling.taken(opened, 0, 512))
     assert 0 < len(read) <= 50
-    assert found.stored.shape == (1, 512, 512)
-    assert (found.stored != opened.pixels.array.fill).mean() > 0.8
+    assert stored.shape == (1, 512, 512)
+    assert (stored != opened.pixels.array.fill).mean() > 0.8
 
 
 def test_a_picture_follows_the_cube(tmp_path, served_store):

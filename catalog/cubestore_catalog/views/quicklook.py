@@ -14,10 +14,9 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A PNG, and where it lies."""
+class Placed:
+    """How large a picture is, and where it lies."""
 
-    png: bytes
     width: int
     height: int
     corners: tuple[where.Position, ...]
@@ -31,6 +30,13 @@ class Picture:
     def facts(self) -> dict[str, Any]:
         """Return where it lies, as JSON."""
         return {"corners": self.corners, "width": self.width, "height": self.height}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Placed):
+    """A picture."""
+
+    png: bytes
 
 
 class Pictures:
@@ -52,6 +58,25 @@ class Pictures:
         return self.kept.get(key, lambda: quicklook(opened, slot, look, window))
 
 
+def placed(opened: OpenedCube, slot: int, look: Look, window: Window | None = None) -> Placed:
+    """Return where a slot's picture lies: of its pixels none is read.
+
+    Args:
+        opened: the cube.
+        slot: index of the slot, in the order of arrival.
+        look: what is shown, and how large.
+        window: of which rows and columns; None: of all that has data.
+
+    Raises:
+        RequestError: bands that the cube lacks.
+        UnknownRecordError: there is no such slot, or nothing in it or in the window.
+    """
+    looks.drawing(opened, look)
+    found = sampling.taken(opened, slot, look.size, window)
+    corners = tuple(where.corners(opened, found.part))
+    return Placed(len(found.columns), len(found.rows), corners)
+
+
 def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None = None) -> Picture:
     """Return what the part of a slot that has data looks like.
 
@@ -66,7 +91,8 @@ def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None =
         UnknownRecordError: there is no such slot, or nothing in it or in the window.
     """
     drawn = looks.drawing(opened, look)
-    found = sampling.sample(opened, slot, list(drawn.bands), look.size, window)
-    colours = drawn.paint(opened.pixels.physical(found.stored))
+    found = sampling.taken(opened, slot, look.size, window)
+    stored = sampling.sample(opened, slot, list(drawn.bands), found)
+    colours = drawn.paint(opened.pixels.physical(stored))
     height, width, _ = colours.shape
-    return Picture(png(colours), width, height, tuple(where.corners(opened, found.part)))
+    return Picture(width, height, tuple(where.corners(opened, found.part)), png(colours))

@@ -42,21 +42,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Some pixels of a part, in even distances."""
+class Taken:
+    """Which pixels of a part stand for it, in even distances."""
 
     part: Part
-    stored: NDArray[Any]
-    """``(bands, y, x)``, as stored."""
+    there: NDArray[np.bool_]
+    """Which chunks of the cube are read and have data, ``(rows, columns)``."""
 
-
-def part_with_data(opened: OpenedCube, slot: int) -> Part:
-    """Return the part of a slot that has data, in whole chunks.
-
-    Raises:
-        UnknownRecordError: there is no such slot, or nothing in it.
-    """
-    return _part(opened.pixels, filled(opened, slot))
+    rows: Whole
+    columns: Whole
 
 
 def filled(opened: OpenedCube, slot: int) -> NDArray[np.bool_]:
@@ -81,21 +75,17 @@ def filled(opened: OpenedCube, slot: int) -> NDArray[np.bool_]:
     return there
 
 
-def sample(
-    opened: OpenedCube, slot: int, bands: list[int], size: int, window: Window | None = None
-) -> Sample:
-    """Return pixels of a slot, at most ``size`` along the longer side.
+def taken(opened: OpenedCube, slot: int, size: int, window: Window | None = None) -> Taken:
+    """Return which pixels stand for a slot, at most ``size`` along the longer side; reads none.
 
     Args:
         opened: the cube.
         slot: index of the slot, in the order of arrival.
-        bands: which, by index.
         size: pixels; a part with fewer is given whole.
         window: what is looked at, widened to whole chunks; None: all that has data.
 
     Raises:
         UnknownRecordError: there is no such slot, or nothing in it or in the window.
-        DamagedError: bytes that are not those that were committed.
     """
     pixels, there = opened.pixels, filled(opened, slot)
     chunk = pixels.array.chunks[-1]
@@ -103,16 +93,33 @@ def sample(
     part = _part(pixels, there)
     step = max(1.0, max(part.bottom - part.top, part.right - part.left) / size)
     stride = _stride(there)
-    rows = _taken(part.top, part.bottom, step, stride, chunk)
-    columns = _taken(part.left, part.right, step, stride, chunk)
+    rows = _evenly(part.top, part.bottom, step, stride, chunk)
+    columns = _evenly(part.left, part.right, step, stride, chunk)
+    return Taken(part, there, rows, columns)
+
+
+def sample(opened: OpenedCube, slot: int, bands: list[int], pixel: Taken) -> NDArray[Any]:
+    """Return pixels of a slot as they are stored, ``(bands, y, x)``.
+
+    Args:
+        opened: the cube.
+        slot: index of the slot, in the order of arrival.
+        bands: which, by index.
+        pixel: which are taken.
+
+    Raises:
+        DamagedError: bytes that are not those that were committed.
+    """
+    pixels, chunk = opened.pixels, opened.pixels.array.chunks[-1]
+    rows, columns = pixel.rows, pixel.columns
     shape = (len(bands), len(rows), len(columns))
     stored = np.full(shape, pixels.array.fill, pixels.array.numpy_dtype)
     for (row, y), (column, x) in product(_runs(rows // chunk), _runs(columns // chunk)):
-        if there[row, column]:
+        if pixel.there[row, column]:
             limits.check()
             block = pixels.read(slot, (row * chunk, column * chunk), (chunk, chunk), bands)
             stored[:, y, x] = block[:, rows[y, None] - row * chunk, columns[x] - column * chunk]
-    return Sample(part, stored)
+    return stored
 
 
 def _within(there: NDArray[np.bool_], window: Window, chunk: int) -> NDArray[np.bool_]:
@@ -161,7 +168,7 @@ def _stride(there: NDArray[np.bool_]) -> int:
     return math.ceil(math.sqrt(np.count_nonzero(there) / MOST_CHUNKS))
 
 
-def _taken(first: int, end: int, step: float, stride: int, chunk: int) -> Whole:
+def _evenly(first: int, end: int, step: float, stride: int, chunk: int) -> Whole:
     """Return which pixels of an axis are taken: of chunks that are read, the nearest ones.
 
     Args:
