@@ -3,10 +3,16 @@
 import type { Map as MapLibre } from "maplibre-gl";
 import type { Cube } from "./cube";
 import { byId, el, fail } from "./dom";
-import { showChips } from "./map";
+import { highlight, showChips } from "./map";
 import { type Neighbour, type Neighbours, address, similar } from "./service";
 
 const COUNT = 10;
+
+/** Distances below this are those of a chip to itself. */
+const SAME = 1e-6;
+
+const far = (distance: number): string =>
+  distance < SAME ? "same" : distance < 0.001 ? "< 0.001" : distance.toFixed(3);
 
 /** The list of chips, their outlines on the map, and the choice of the model. */
 export class Alike {
@@ -54,11 +60,13 @@ export class Alike {
   }
 
   #entry(chip: Neighbour, geometry: GeoJSON.Geometry): HTMLElement {
-    const words = `${chip.tile}, ${chip.datetime.slice(0, 10)}, distance ${chip.distance.toPrecision(3)}`;
+    const words = `${chip.tile}, ${chip.datetime.slice(0, 10)}, distance ${far(chip.distance)}`;
     const image = el("img", { src: address(chip.thumbnail.replace(/^\//, "")), alt: "", loading: "lazy", width: 72, height: 72 });
-    const caption = el("small", {}, chip.distance.toPrecision(2));
+    const caption = el("small", {}, chip.datetime.slice(0, 10), el("br"), far(chip.distance));
     const onclick = () => this.chosen(chip, geometry);
     const button = el("button", { type: "button", "aria-label": words, title: words, onclick }, image, caption);
+    button.onpointerenter = button.onfocus = () => highlight(this.map, geometry);
+    button.onpointerleave = button.onblur = () => highlight(this.map, null);
     return el("li", {}, button);
   }
 }

@@ -108,6 +108,10 @@ export const COLOURS = [
   ["names", "text-halo-color", "land"],
   ["footprints", "fill-color", "accent"],
   ["outlines", "line-color", "accent"],
+  ["dots", "circle-color", "accent"],
+  ["dots", "circle-stroke-color", "land"],
+  ["pointed-fill", "fill-color", "chip"],
+  ["pointed", "line-color", "chip"],
   ["chosen", "line-color", "accent"],
   ["chips", "line-color", "chip"],
 ] as const;

@@ -20,6 +20,8 @@ function days({ slots }: Listed): string {
   return from === to ? from : `${from} – ${to}`;
 }
 
+const byName = (a: Listed, b: Listed): number => (a.path < b.path ? -1 : 1);
+
 /** The list of cubes. */
 export class Browse {
   #cubes: Listed[] = [];
@@ -32,6 +34,7 @@ export class Browse {
   constructor(
     private readonly chosen: (cube: Listed) => void,
     private readonly filtered: (cubes: Listed[]) => void,
+    private readonly pointed: (cube: Listed | null) => void,
   ) {
     byId("everything").addEventListener("click", () => this.#reset());
     byId("more").addEventListener("click", () => this.#more());
@@ -39,7 +42,7 @@ export class Browse {
 
   /** Take in cubes as they come. */
   add(cubes: Listed[]): void {
-    this.#cubes = [...this.#cubes, ...cubes];
+    this.#cubes = [...this.#cubes, ...cubes].sort(byName);
     this.#filters.offer(this.#cubes.map(({ sensor }) => sensor));
     this.#apply(this.#filter);
   }
@@ -55,10 +58,14 @@ export class Browse {
 
   /** Show only the cubes at a place; the only one there is opened at once. */
   at(place: [number, number]): void {
-    const here = this.#cubes.filter((cube) => passes(cube, { ...this.#filter, here: place }));
+    const here = this.here(place);
     if (here.length === 1) return this.chosen(here[0]!);
     this.#apply({ ...this.#filter, here: here.length ? place : null });
   }
+
+  /** The cubes that pass the filters at a place. */
+  here = (place: [number, number]): Listed[] =>
+    this.#cubes.filter((cube) => passes(cube, { ...this.#filter, here: place }));
 
   /** The cubes that pass the filters, wherever they are. */
   shown = (): Listed[] => this.#cubes.filter((cube) => passes(cube, { ...this.#filter, here: null }));
@@ -85,6 +92,7 @@ export class Browse {
 
   #tell(n: number, all: number, where: string): void {
     byId("count").textContent = (n === all ? plural(all, "cube") : `${n} of ${all} cubes`) + where;
+    byId("none").hidden = n > 0 || all === 0;
     byId("everything").hidden = n === all && !where;
   }
 
@@ -107,6 +115,8 @@ export class Browse {
       el("span", {}, cube.sensor),
       el("small", {}, `${days(cube)} · ${this.#slots(cube)}`),
     );
+    button.onpointerenter = button.onfocus = () => this.pointed(cube);
+    button.onpointerleave = button.onblur = () => this.pointed(null);
     return el("li", {}, button);
   }
 

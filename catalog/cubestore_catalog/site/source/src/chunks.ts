@@ -62,8 +62,8 @@ export class Chunks {
     this.#pool.want(wishes, (result, { row, column }) => {
       if (run !== this.#run) return;
       missing--;
-      if (result.error) error = result.error;
-      else this.#place(shown.cube, [row, column], stamp, result);
+      error ||= result.error ?? "";
+      this.#place(shown.cube, [row, column], stamp, result);
       settle();
     });
     settle();
@@ -85,13 +85,13 @@ export class Chunks {
     this.layer.remove(this.layer.keys().filter((key) => !keep.has(key)));
   }
 
-  #place(cube: Cube, [row, column]: Chunk, stamp: string, { rgba }: Result): void {
+  #place(cube: Cube, [row, column]: Chunk, stamp: string, { rgba, error }: Result): void {
     const key = [row, column].join();
     const side = cube.chunk;
     const [top, left] = [row * side, column * side];
     const box = { top, left, bottom: top + side, right: left + side };
     if (rgba) this.layer.put(key, mesh(cube, box, this.layer.anchor), { rgba, width: side, height: side });
     else this.layer.remove([key]);
-    this.layer.stamps.set(key, stamp);
+    if (!error) this.layer.stamps.set(key, stamp);
   }
 }

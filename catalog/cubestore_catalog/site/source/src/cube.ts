@@ -30,6 +30,9 @@ export interface Box {
   right: number;
 }
 
+/** Slots from one to before another, and the commit of the pixels that they were computed from. */
+export type Run = [first: number, end: number, commit: number];
+
 /** An opened cube. */
 export interface Cube {
   path: string;
@@ -51,6 +54,10 @@ export interface Cube {
   rows: number;
   columns: number;
   chunk: number;
+  /** Bytes of a chunk, decoded: all of its bands. */
+  chunkBytes: number;
+  /** Which slots have embeddings, by the name of their variable. */
+  computed: Record<string, Run[]>;
   /** Metres: the north-west corner and the size of a pixel. */
   origin: Point;
   pixel: number;
@@ -62,9 +69,15 @@ interface Group {
   consolidated_metadata: { metadata: Record<string, Metadata> };
 }
 
+/** The index of a shard is read once for all of its chunks: it is read on when one of them is given up. */
+function patient(request: Request): Promise<Response> {
+  const isIndex = request.headers.get("Range")?.startsWith("bytes=-");
+  return fetch(isIndex ? new Request(request, { signal: null }) : request);
+}
+
 /** A Zarr array that a group's consolidated metadata describe. */
 export function arrayOf(path: string, name: string, metadata: Metadata) {
-  const store = new zarr.FetchStore(address(`zarr/${path}/`), { useSuffixRequest: true });
+  const store = new zarr.FetchStore(address(`zarr/${path}/`), { useSuffixRequest: true, fetch: patient });
   return new zarr.Array(store, `/${name}`, metadata);
 }
 
@@ -88,16 +101,24 @@ function slotsOf(times: bigint[], items: string[], clouds: number[], superseded:
     .sort((a, b) => a.time.getTime() - b.time.getTime());
 }
 
+/** What tells a chunk from all others. */
+export const keyOf = (chunk: { path: string; slot: number; row: number; column: number }): string =>
+  [chunk.path, chunk.slot, chunk.row, chunk.column].join();
+
 /** The number that means nodata; JSON has none for NaN, which needs no comparison. */
 const fillOf = ({ fill_value: fill }: Metadata): number => (typeof fill === "number" ? fill : Number.NaN);
 
-function chunkOf(metadata: Metadata): number {
+/** The shape of what is read at a time: of a shard's chunks, or of the array's. */
+function chunkShape(metadata: Metadata): number[] {
   const sharding = metadata.codecs.find((codec) => codec.name === "sharding_indexed");
-  const shape =
+  return (
     (sharding?.configuration as { chunk_shape?: number[] } | undefined)?.chunk_shape ??
-    metadata.chunk_grid.configuration.chunk_shape;
-  return shape.at(-1)!;
+    metadata.chunk_grid.configuration.chunk_shape
+  );
 }
+
+/** Bytes of a number: `int16` has two. */
+const bytesOf = ({ data_type: type }: Metadata): number => Number(/\d+$/.exec(String(type))![0]) / 8;
 
 /** Open the cube at a path of the store, `grid/tile/sensor`. */
 export async function openCube(path: string): Promise<Cube> {
@@ -115,6 +136,7 @@ export async function openCube(path: string): Promise<Cube> {
     read<string>(path, "supersedes", group),
   ]);
   const transform = attributes["spatial:transform"] as number[];
+  const shape = chunkShape(metadata);
   const [, , rows, columns] = metadata.shape as [number, number, number, number];
   return {
     path,
@@ -132,7 +154,9 @@ export async function openCube(path: string): Promise<Cube> {
     slots: slotsOf(times, items, clouds, superseded),
     rows,
     columns,
-    chunk: chunkOf(metadata),
+    chunk: shape.at(-1)!,
+    chunkBytes: shape.reduce((a, b) => a * b) * bytesOf(metadata),
+    computed: (attributes["cubestore:computed"] as Cube["computed"] | undefined) ?? {},
     origin: [transform[2]!, transform[5]!],
     pixel: transform[0]!,
     projection: projectionOf(attributes["proj:code"] as string | undefined),
@@ -178,5 +202,9 @@ export const overlap = (a: Box, b: Box): Box => ({
   bottom: Math.min(a.bottom, b.bottom),
   right: Math.min(a.right, b.right),
 });
+
+/** Whether a box holds all of another. */
+export const holds = (a: Box, b: Box): boolean =>
+  a.top <= b.top && a.left <= b.left && a.bottom >= b.bottom && a.right >= b.right;
 
 export const isEmpty = ({ top, left, bottom, right }: Box): boolean => bottom <= top || right <= left;

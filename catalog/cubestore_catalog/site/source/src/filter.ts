@@ -9,6 +9,8 @@ export type Taken = Pick<Slot, "time" | "cloud">;
 
 /** What of the catalogue is shown. */
 export interface Filter {
+  /** How the tile's name begins, in capitals; "" for any. */
+  tile: string;
   sensors: ReadonlySet<string> | null;
   /** Milliseconds since 1970: the first that is in the range, and the first after it. */
   from: number;
@@ -18,7 +20,7 @@ export interface Filter {
   here: [number, number] | null;
 }
 
-export const EVERYTHING: Filter = { sensors: null, from: -Infinity, before: Infinity, cloud: 100, here: null };
+export const EVERYTHING: Filter = { tile: "", sensors: null, from: -Infinity, before: Infinity, cloud: 100, here: null };
 
 /** The range of two days as a date field writes them, "" for none; both days are in it. */
 export const between = (first: string, last: string): Pick<Filter, "from" | "before"> => ({
@@ -35,8 +37,9 @@ type Box = [west: number, south: number, east: number, north: number];
 const within = ([w, s, e, n]: Box, [lon, lat]: [number, number]): boolean =>
   (w <= e ? lon >= w && lon <= e : lon >= w || lon <= e) && lat >= s && lat <= n;
 
-/** Whether a cube is of a wanted sensor, at the place, and has a slot that passes in all. */
-export const passes = (cube: { sensor: string; bbox: Box; slots: Taken[] }, filter: Filter): boolean =>
+/** Whether a cube is of a wanted tile and sensor, at the place, and has a slot that passes in all. */
+export const passes = (cube: { tile: string; sensor: string; bbox: Box; slots: Taken[] }, filter: Filter): boolean =>
+  cube.tile.toUpperCase().startsWith(filter.tile) &&
   (!filter.sensors || filter.sensors.has(cube.sensor)) &&
   (!filter.here || within(cube.bbox, filter.here)) &&
   cube.slots.some((slot) => takes(filter, slot));

@@ -25,8 +25,10 @@ function say(words: string): void {
   setTimeout(() => (byId("copy").textContent = "Copy"), 4000);
 }
 
-/** Listen to the sheet and to the copy button. */
+/** Listen to the sheet and to the copy button; where there is little room the filters are folded. */
 export function listenToFrame(): void {
+  const narrow = matchMedia("(max-width: 720px)").matches;
+  (byId("refine") as HTMLDetailsElement).open = !narrow;
   byId("sheet").addEventListener("click", toggleSheet);
   byId("copy").addEventListener("click", () => void copy());
 }

@@ -98,7 +98,10 @@ export class PixelLayer implements CustomLayerInterface {
 
   constructor(readonly id: string) {}
 
+  /** The map's graphics are new: of those that are lost nothing is left. */
   onAdd(map: MapLibre, gl: WebGL2RenderingContext): void {
+    this.#pieces.clear();
+    this.stamps.clear();
     this.#map = map;
     this.#gl = gl;
     this.#program = compiled(gl);

@@ -9,14 +9,14 @@ import { type Listed, allCubes } from "./cubes";
 import { byId } from "./dom";
 import { giveUp } from "./frame";
 import { goToChip, goToCubes, goToPart } from "./going";
-import { Place, outline, showFootprints } from "./map";
+import { Place, addLayers, highlight, outline, showFootprints } from "./map";
 import { Scene, partOf } from "./scene";
 import type { Neighbour } from "./service";
 import { snippet } from "./snippet";
 import { START, type State, format, parse } from "./state";
 import { Timeline } from "./timeline";
-import { fillViewing, keepFocus, listenToRange, report } from "./viewing";
-import { type View, between, viewsOf } from "./views";
+import { fillViewing, keepFocus, listenToRange, listenToRetry, report } from "./viewing";
+import { type View, between, isOffered, viewsOf } from "./views";
 
 /** The whole page. */
 export class Page {
@@ -25,10 +25,15 @@ export class Page {
   #models: readonly string[] = [];
   #passes: (slot: Slot) => boolean = () => true;
   #asked = new AbortController();
-  readonly #browse = new Browse((cube) => void this.open(cube.path, true), (cubes) => this.#footprints(cubes));
+  #pointed?: Listed;
+  readonly #browse = new Browse(
+    (cube) => void this.open(cube.path, true),
+    (cubes) => this.#footprints(cubes),
+    (cube) => highlight(this.map, cube?.geometry ?? null),
+  );
   readonly #timeline = new Timeline((slot) => this.#set({ slot: slot.index }));
   readonly #scene: Scene;
-  readonly #asking = new Asking();
+  readonly #asking = new Asking((slot) => this.#set({ slot }));
   readonly #alike: Alike;
   readonly #place: Place;
   readonly #wishes = {
@@ -46,6 +51,7 @@ export class Page {
     );
     this.#place = new Place(map);
     listenToRange(this.#wishes);
+    listenToRetry(() => this.#show());
     this.#listen();
   }
 
@@ -61,12 +67,14 @@ export class Page {
   async open(path: string, fit: boolean): Promise<void> {
     try {
       const cube = await openCube(path);
-      if (path !== this.#state.cube) this.#state = { ...START, cube: path, map: this.#state.map };
+      if (path !== this.#state.cube) this.#begin({ ...START, cube: path, map: this.#state.map });
       this.#models = this.#browse.find(path)?.models ?? [];
       this.#passes = this.#browse.takes();
       this.#cube = cube;
       if (fit) goToPart(this.map, cube, await partOf(cube, this.#slot()));
       document.body.classList.add("open");
+      document.title = `${cube.tile} ${cube.sensor} · cubestore`;
+      highlight(this.map, null);
       outline(this.map, cube);
       this.#footprints(this.#browse.shown());
       this.#show();
@@ -80,6 +88,7 @@ export class Page {
     this.#cube = null;
     this.#state = { ...START, map: this.#state.map };
     document.body.classList.remove("open");
+    document.title = "cubestore";
     this.#scene.hide();
     this.#timeline.hide();
     this.#forget();
@@ -87,6 +96,12 @@ export class Page {
     this.#footprints(this.#browse.shown());
     this.#keep();
     byId("count").focus();
+  }
+
+  /** Another cube is a step that the browser's own way back undoes. */
+  #begin(state: State): void {
+    this.#state = state;
+    history.pushState(null, "", format(state));
   }
 
   #footprints(cubes: Listed[]): void {
@@ -101,11 +116,17 @@ export class Page {
     return between(chosen, this.#state.range);
   }
 
-  /** The slot that the address names; else the latest that passes the filters. */
+  /** The slot that the address names; else the latest that passes the filters and can be looked at so. */
   #slot(): Slot {
     const { slots } = this.#cube!;
     const named = slots.find(({ index }) => index === this.#state.slot);
-    return named ?? slots.findLast(this.#passes) ?? slots.at(-1)!;
+    return named ?? slots.findLast(this.#fits()) ?? slots.findLast(this.#passes) ?? slots.at(-1)!;
+  }
+
+  /** Whether a slot passes the filters and can be looked at as is chosen. */
+  #fits(): (slot: Slot) => boolean {
+    const [cube, view, passes] = [this.#cube!, this.#view(), this.#passes];
+    return (slot) => passes(slot) && isOffered(cube, view, slot);
   }
 
   /** The model that the reader chose to search by; else the first that the cube has. */
@@ -120,8 +141,8 @@ export class Page {
     const cube = this.#cube!;
     const [view, slot] = [this.#view(), this.#slot()];
     this.#state = { ...this.#state, slot: slot.index, view: view.id };
-    this.#timeline.show(cube.slots, slot, this.#passes);
-    keepFocus(() => fillViewing(cube, this.#views(), view, this.#wishes));
+    this.#timeline.show(cube.slots, slot, this.#fits());
+    keepFocus(() => fillViewing(cube, this.#views(), view, slot, this.#wishes));
     this.#asking.draw(cube, view, this.#views()[0]!, slot.index);
     void this.#scene.show(cube, slot, view).then(() => this.#write());
     this.#keep();
@@ -177,6 +198,9 @@ export class Page {
     const { map } = this;
     map.on("click", ({ lngLat }) => this.#clicked([lngLat.lng, lngLat.lat]));
     map.on("moveend", () => this.#moved());
+    map.on("mousemove", ({ lngLat }) => this.#points([lngLat.lng, lngLat.lat]));
+    map.on("mouseout", () => this.#cube || highlight(map, null));
+    map.on("webglcontextrestored", () => void map.once("style.load", () => this.#restore()));
     map.getCanvas().addEventListener("keydown", ({ key }) => {
       if (key === "Enter") this.#clicked(map.getCenter().toArray());
     });
@@ -192,6 +216,23 @@ export class Page {
     this.#write();
   }
 
+  /** The pointer is over a place: the cube that a click opens is marked. */
+  #points(at: [number, number]): void {
+    const cube = this.#cube ? undefined : this.#browse.here(at)[0];
+    this.map.getCanvas().style.cursor = this.#cube ? "crosshair" : cube ? "pointer" : "";
+    if (cube !== this.#pointed) highlight(this.map, cube?.geometry ?? null);
+    this.#pointed = cube;
+  }
+
+  /** The browser took the map's graphics, as it does with many pages open, and gave new ones. */
+  #restore(): void {
+    addLayers(this.map);
+    this.#scene.attach("footprints");
+    this.#footprints(this.#browse.shown());
+    outline(this.map, this.#cube);
+    if (this.#state.place) void this.#ask(this.#state.place);
+  }
+
   #clicked(at: [number, number]): void {
     const place: [number, number] = [Number(at[0].toFixed(6)), Number(at[1].toFixed(6))];
     if (this.#cube) void this.#ask(place);
@@ -205,6 +246,6 @@ export class Page {
     this.#scene.hide();
     if (map) this.map.jumpTo({ center: [map[0], map[1]], zoom: map[2] });
     if (cube) await this.open(cube, !map);
-    else this.close();
+    else if (this.#cube) this.close();
   }
 }

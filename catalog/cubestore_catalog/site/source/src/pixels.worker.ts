@@ -2,7 +2,8 @@
 
 import type { Array as ZarrArray } from "zarrita";
 import { paint, type Recipe } from "./colour";
-import { arrayOf, type Metadata } from "./cube";
+import { arrayOf, keyOf, type Metadata } from "./cube";
+import { reasonOf } from "./service";
 
 /** What a worker is asked. */
 export interface Task {
@@ -14,6 +15,11 @@ export interface Task {
   row: number;
   column: number;
   recipe: Recipe;
+}
+
+/** What it is told: chunks, by `keyOf`, that nobody waits for any more. */
+export interface Dropped {
+  dropped: string[];
 }
 
 /** What it answers: colours, nothing where nothing is stored, or what went wrong. */
@@ -28,6 +34,7 @@ const KEPT = 192;
 
 const arrays = new Map<string, ZarrArray<"int16">>();
 const decoded = new Map<string, Promise<ArrayLike<number>>>();
+const reading = new Map<string, AbortController>();
 
 function opened({ path, name, metadata }: Task): ZarrArray<"int16"> {
   const key = `${path}/${name}/${metadata.shape.join()}`;
@@ -35,15 +42,28 @@ function opened({ path, name, metadata }: Task): ZarrArray<"int16"> {
   return arrays.get(key)!;
 }
 
+function read(task: Task, key: string): Promise<ArrayLike<number>> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  reading.set(key, controller);
+  const at = [task.slot, 0, task.row, task.column];
+  const found = opened(task).getChunk(at, { signal }).then(({ data }) => data);
+  found.catch(() => signal.aborted || decoded.delete(key)).finally(() => signal.aborted || reading.delete(key));
+  return found;
+}
+
+/** Read a chunk no further: who asks for it again begins anew. */
+function drop(key: string): void {
+  reading.get(key)?.abort();
+  if (reading.delete(key)) decoded.delete(key);
+}
+
 /** The stored numbers of a chunk; the last that were asked for are kept. */
 function chunk(task: Task): Promise<ArrayLike<number>> {
-  const key = [task.path, task.slot, task.row, task.column].join();
-  const found =
-    decoded.get(key) ??
-    opened(task).getChunk([task.slot, 0, task.row, task.column]).then(({ data }) => data);
+  const key = keyOf(task);
+  const found = decoded.get(key) ?? read(task, key);
   decoded.delete(key);
   decoded.set(key, found);
-  found.catch(() => decoded.delete(key));
   if (decoded.size > KEPT) decoded.delete(decoded.keys().next().value!);
   return found;
 }
@@ -54,11 +74,12 @@ async function answer(task: Task): Promise<Result> {
     const { rgba, empty } = paint(await chunk(task), side * side, task.recipe);
     return empty ? { id: task.id } : { id: task.id, rgba };
   } catch (error) {
-    return { id: task.id, error: `${task.path} could not be read: ${(error as Error).message}` };
+    return { id: task.id, error: `${task.path} could not be read: ${reasonOf(error as Error)}` };
   }
 }
 
-self.onmessage = async ({ data }: MessageEvent<Task>) => {
+self.onmessage = async ({ data }: MessageEvent<Task | Dropped>) => {
+  if ("dropped" in data) return data.dropped.forEach(drop);
   const result = await answer(data);
   self.postMessage(result, { transfer: result.rgba ? [result.rgba.buffer] : [] });
 };

@@ -1,6 +1,8 @@
-// The workers, and what waits for them: the newest wish counts, so what is no longer in view is dropped.
+// The workers, and what waits for them: the newest wish counts, so what is no longer in view is dropped, even
+// where it is being read.
 
-import type { Result, Task } from "./pixels.worker";
+import { keyOf } from "./cube";
+import type { Dropped, Result, Task } from "./pixels.worker";
 import { address } from "./service";
 
 export type Wish = Omit<Task, "id">;
@@ -26,10 +28,17 @@ export class Pool {
     this.#hands = Array.from({ length: workers }, () => this.#hand());
   }
 
-  /** Ask for chunks, the most wanted first; what was asked before and has not begun is forgotten. */
+  /** Ask for chunks, the most wanted first; what was asked before is given up. */
   want(wishes: Wish[], answered: Answered): void {
+    this.#giveUp(new Set(wishes.map(keyOf)));
     this.#waiting = wishes.map((wish) => [wish, answered]);
     this.#next();
+  }
+
+  #giveUp(wanted: Set<string>): void {
+    const dropped = [...this.#asked.values()].map(([wish]) => keyOf(wish)).filter((key) => !wanted.has(key));
+    if (!dropped.length) return;
+    for (const { worker } of this.#hands) worker.postMessage({ dropped } satisfies Dropped);
   }
 
   #hand(): Hand {

@@ -4,13 +4,19 @@ import type { Map as MapLibre } from "maplibre-gl";
 import { Chunks, chunksOf } from "./chunks";
 import { type Box, type Cube, type Slot, boxAround, overlap, whole } from "./cube";
 import { anchor } from "./mesh";
-import { Overview } from "./overview";
+import { Overview, type Sight } from "./overview";
 import type { Point } from "./projection";
 import { type Placed, ask } from "./service";
-import type { View } from "./views";
+import { type View, isOffered } from "./views";
 
-/** More chunks than this are not read: at 10 m that is some 20 x 20 km. */
-const MOST_CHUNKS = 240;
+/** More chunks than this are not read, nor more bytes, counted decoded: ten bands of Sentinel-2 on 14 x 14 km. */
+const [MOST_CHUNKS, MOST_BYTES] = [240, 40e6];
+
+/** A slot that is shown so soon after another is one that a slider passes over: milliseconds, as the pause before it. */
+const [HURRIED, PAUSE] = [250, 120];
+
+/** Metres around the Earth at the equator, and pixels of the whole map at zoom 0 (MapLibre). */
+const [EQUATOR, WORLD] = [40_075_016.686, 512];
 
 /** How far the drawing is. */
 export interface Progress {
@@ -19,6 +25,8 @@ export interface Progress {
   chunks: number;
   missing: number;
   error: string;
+  /** What there is to say where nothing can be drawn. */
+  note?: string;
 }
 
 export type Tell = (progress: Progress) => void;
@@ -33,17 +41,20 @@ export interface Shown {
 }
 
 /** Where a slot has data, which the service knows; without its word, anywhere. */
-export async function partOf(cube: Cube, slot: Slot): Promise<Box> {
-  const placed = await ask<Placed>(`quicklook/${cube.path}/${slot.index}.json`).catch(() => null);
+export async function partOf(cube: Cube, slot: Slot, signal?: AbortSignal): Promise<Box> {
+  const placed = await ask<Placed>(`quicklook/${cube.path}/${slot.index}.json`, signal).catch(() => null);
   return placed ? boxAround(cube, placed.corners) : whole(cube);
 }
+
+const pause = (time: number) => new Promise((done) => setTimeout(done, time));
 
 /** Draws one slot of one cube on the map. */
 export class Scene {
   readonly #chunks: Chunks;
   readonly #overview: Overview;
   #shown?: Shown;
-  #run = 0;
+  #asking = new AbortController();
+  #last = -Infinity;
 
   constructor(
     private readonly map: MapLibre,
@@ -51,28 +62,34 @@ export class Scene {
   ) {
     this.#chunks = new Chunks(tell);
     this.#overview = new Overview(tell);
+    map.on("moveend", () => this.#draw());
   }
 
-  /** Lie down on the map, below the layer that is named. */
+  /** Lie down on the map, below the layer that is named; again where its graphics were lost, with all that was drawn. */
   attach(below: string): void {
+    this.#chunks.clear();
+    this.#overview.clear();
     this.map.addLayer(this.#overview.layer, below);
     this.map.addLayer(this.#chunks.layer, below);
-    this.map.on("moveend", () => this.#draw());
+    this.#draw();
   }
 
   /** Draw a slot; what was there stays until the new is there. */
   async show(cube: Cube, slot: Slot, view: View): Promise<void> {
     if (this.#shown?.cube !== cube) this.#begin(cube);
-    const run = ++this.#run;
+    const { signal } = this.#anew();
     this.tell({ from: "zarr", state: "loading", chunks: 0, missing: 0, error: "" });
-    const part = await partOf(cube, slot);
-    if (run !== this.#run) return;
+    if (performance.now() - this.#last < HURRIED) await pause(PAUSE);
+    if (signal.aborted) return;
+    this.#last = performance.now();
+    const part = await partOf(cube, slot, signal);
+    if (signal.aborted) return;
     this.#shown = { cube, slot, view, part };
     this.#draw();
   }
 
   hide(): void {
-    this.#run++;
+    this.#asking.abort();
     this.#shown = undefined;
     this.#chunks.clear();
     this.#overview.clear();
@@ -83,6 +100,12 @@ export class Scene {
     if (!this.#shown) return undefined;
     const { cube, part } = this.#shown;
     return overlap(boxAround(cube, this.#screen()), part);
+  }
+
+  /** What was asked for until now is asked for no longer. */
+  #anew(): AbortController {
+    this.#asking.abort();
+    return (this.#asking = new AbortController());
   }
 
   #begin(cube: Cube): void {
@@ -102,13 +125,28 @@ export class Scene {
   #draw(): void {
     const shown = this.#shown;
     if (!shown) return;
+    if (!isOffered(shown.cube, shown.view, shown.slot)) return this.#tellNone(shown.view);
     const wanted = chunksOf(shown.cube, this.inView()!);
-    if (shown.view.model || wanted.length > MOST_CHUNKS) {
+    const bytes = wanted.length * shown.cube.chunkBytes;
+    if (shown.view.model || wanted.length > MOST_CHUNKS || bytes > MOST_BYTES) {
       this.#chunks.stop();
-      void this.#overview.draw(shown, () => this.#chunks.clear());
+      void this.#overview.draw(shown, this.#sight(shown.cube), () => this.#chunks.clear());
     } else {
       this.#overview.stop();
       this.#chunks.draw(shown, wanted, () => this.#overview.clear());
     }
+  }
+
+  #sight({ pixel }: Cube): Sight {
+    const latitude = (this.map.getCenter().lat * Math.PI) / 180;
+    const metres = (EQUATOR * Math.cos(latitude)) / (WORLD * 2 ** this.map.getZoom());
+    return { box: this.inView()!, scale: metres / pixel };
+  }
+
+  #tellNone({ model }: View): void {
+    this.#chunks.clear();
+    this.#overview.clear();
+    const note = `No embeddings of ${model} were computed for this slot: choose another slot, or another view.`;
+    this.tell({ from: "embedding", state: "ready", chunks: 0, missing: 0, error: "", note });
   }
 }

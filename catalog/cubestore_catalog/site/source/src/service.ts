@@ -21,25 +21,39 @@ async function reason(response: Response): Promise<string> {
   return body?.description ?? `The service answered ${response.status} ${response.statusText}`;
 }
 
-/** Ask for JSON. */
-export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+const SILENT = "The service does not answer: is `cubestore serve` still running?";
+
+/** What went wrong, in words for people: browsers say of a silent host no more than that a fetch failed. */
+export const reasonOf = (error: Error): string =>
+  error.name === "TypeError" && /fetch|network|load failed/i.test(error.message) ? SILENT : error.message;
+
+async function answer(path: string, signal?: AbortSignal): Promise<Response> {
   const response = await fetch(address(path), { signal }).catch((error: Error) => {
     if (error.name === "AbortError") throw error;
-    throw new ServiceError("The service does not answer: is `cubestore serve` still running?", 0);
+    throw new ServiceError(SILENT, 0);
   });
   if (!response.ok) throw new ServiceError(await reason(response), response.status);
-  return (await response.json()) as T;
+  return response;
+}
+
+/** Ask for JSON. */
+export const ask = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
+  (await (await answer(path, signal)).json()) as T;
+
+/** A picture that the service drew, and its corners on the Earth from the upper left clockwise. */
+export interface Picture {
+  bitmap: ImageBitmap;
+  corners: [number, number][];
 }
 
 /** Ask for a picture; nothing of it is drawn yet. */
-export async function picture(path: string, signal?: AbortSignal): Promise<ImageBitmap> {
-  const response = await fetch(address(path), { signal });
-  if (!response.ok) throw new ServiceError(await reason(response), response.status);
+export async function picture(path: string, signal?: AbortSignal): Promise<Picture> {
+  const response = await answer(path, signal);
+  const degrees = response.headers.get("X-Corners")!.split(",").map(Number);
+  const corners = [0, 2, 4, 6].map((i): [number, number] => [degrees[i]!, degrees[i + 1]!]);
   // As stored: neither multiplied by alpha nor fitted to the screen's colours.
-  return createImageBitmap(await response.blob(), {
-    premultiplyAlpha: "none",
-    colorSpaceConversion: "none",
-  });
+  const how = { premultiplyAlpha: "none", colorSpaceConversion: "none" } as const;
+  return { bitmap: await createImageBitmap(await response.blob(), how), corners };
 }
 
 /** A slot's picture: where its corners lie, from the upper left clockwise. */

@@ -2,8 +2,8 @@
 
 import type { Box, Cube, Slot } from "./cube";
 import { address } from "./service";
-import { day } from "./dom";
-import type { View } from "./views";
+import { minute } from "./dom";
+import { type View, variableOf } from "./views";
 
 /** Edges in metres, so that the centres of the pixels in between are in the slice and no other. */
 function slices({ origin, pixel }: Cube, { top, left, bottom, right }: Box): string {
@@ -16,19 +16,18 @@ function slices({ origin, pixel }: Cube, { top, left, bottom, right }: Box): str
 const quoted = (names: string[]): string => `[${names.map((name) => `"${name}"`).join(", ")}]`;
 
 function embedding(slot: Slot, model: string): string {
-  const variable = `embedding_${model.replace(/[^A-Za-z0-9]/g, "_")}`;
-  return `shown = ds.${variable}.isel(time=${slot.index})  # a vector for each chip`;
+  return `# a vector for each chip\nshown = ds.${variableOf(model)}.isel(time=${slot.index})`;
 }
 
 function pixels(cube: Cube, slot: Slot, { recipe }: View, box: Box): string {
   const bands = [...new Set(recipe!.bands)].map((at) => cube.bands[at]!);
   const lines = [
-    `shown = ds.${cube.variable}.isel(time=${slot.index})  # ${day(slot.time)}`,
+    `shown = ds.${cube.variable}.isel(time=${slot.index})`,
     `shown = shown.sel(band=${quoted(bands)})`,
     `shown = shown.sel(${slices(cube, box)})`,
   ];
   if (recipe!.kind === "difference")
-    lines.push(`a, b = (shown.sel(band=name) for name in ${quoted(bands)})`, "ndvi = (a - b) / (a + b)");
+    lines.push(...bands.map((name, i) => `${"ab"[i]} = shown.sel(band="${name}")`), "ndvi = (a - b) / (a + b)");
   return lines.join("\n");
 }
 
@@ -38,5 +37,6 @@ export function snippet(cube: Cube, slot: Slot, view: View, box: Box): string {
   return `import xarray as xr
 
 ds = xr.open_zarr("${address(`zarr/${cube.path}`)}")
+# ${minute(slot.time)}, ${slot.item}
 ${what}`;
 }

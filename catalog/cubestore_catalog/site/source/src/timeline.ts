@@ -1,5 +1,5 @@
 // The slots of a cube: a slider in steps of one slot, above it how clear each was and when. Slots that the
-// filters leave out are grey, and stepped over.
+// filters leave out, or for which the view was not computed, are grey and stepped over.
 
 import type { Slot } from "./cube";
 import { byId, day, el, minute } from "./dom";
@@ -9,8 +9,11 @@ const MOST_BARS = 400;
 
 type Passes = (slot: Slot) => boolean;
 
-const cloudiness = ({ cloud }: Slot): string =>
-  Number.isFinite(cloud) ? `${Math.round(cloud)} % cloud` : "cloud unknown";
+const isKnown = ({ cloud }: Slot): boolean => Number.isFinite(cloud);
+
+/** How cloudy a slot was; nothing of a cube for whose sensor there are no clouds. */
+const cloudiness = (slot: Slot, slots: Slot[]): string =>
+  isKnown(slot) ? `${Math.round(slot.cloud)} % cloud` : slots.some(isKnown) ? "cloud unknown" : "";
 
 const button = (id: string) => byId(id) as HTMLButtonElement;
 
@@ -31,7 +34,7 @@ export class Timeline {
   }
 
   show(slots: Slot[], slot: Slot, passes: Passes): void {
-    if (slots !== this.#slots || passes !== this.#passes) this.#fill(slots, passes);
+    this.#fill(slots, passes);
     this.#bar.hidden = false;
     this.#mark(slots.indexOf(slot));
   }
@@ -64,22 +67,26 @@ export class Timeline {
     byId("first").textContent = slots[0] ? day(slots[0].time) : "";
     byId("last").textContent = slots.length > 1 ? day(slots.at(-1)!.time) : "";
     const passing = slots.filter(passes).length;
-    byId("passing").textContent = passing < slots.length ? `${passing} of ${slots.length} pass the filters` : "";
+    const offered = passing < slots.length ? `${passing} of ${slots.length} can be shown` : "";
+    byId("passing").textContent = offered || (slots.some(isKnown) ? "bars: how clear" : "");
     this.#bars.replaceChildren(...(slots.length > MOST_BARS ? [] : slots.map((slot) => this.#barOf(slot))));
   }
 
   #barOf(slot: Slot): HTMLElement {
     const clear = Number.isFinite(slot.cloud) ? 100 - slot.cloud : 100;
-    return el("i", { style: `--clear:${clear}%`, className: this.#passes(slot) ? "" : "out" });
+    const title = [day(slot.time), cloudiness(slot, this.#slots)].filter(Boolean).join(" · ");
+    return el("i", { style: `--clear:${clear}%`, title, className: this.#passes(slot) ? "" : "out" });
   }
 
   #mark(at: number): void {
     const slot = this.#slots[at]!;
     this.#at = this.#range.valueAsNumber = at;
-    const words = `${cloudiness(slot)}${this.#passes(slot) ? "" : " · outside the filters"}`;
+    const outside = this.#passes(slot) ? "" : "outside the filters or the view";
+    const words = [cloudiness(slot, this.#slots), outside].filter(Boolean).join(" · ");
     this.#label.replaceChildren(el("b", {}, minute(slot.time)), ` ${words}`);
     this.#label.title = slot.item;
-    this.#range.setAttribute("aria-valuetext", `${minute(slot.time)} · ${words}, ${at + 1} of ${this.#slots.length}`);
+    const told = [minute(slot.time), words].filter(Boolean).join(" · ");
+    this.#range.setAttribute("aria-valuetext", `${told}, ${at + 1} of ${this.#slots.length}`);
     for (const [i, bar] of [...this.#bars.children].entries()) bar.classList.toggle("on", i === at);
     button("earlier").disabled = this.#next(at - 1, -1) === undefined;
     button("later").disabled = this.#next(at + 1, 1) === undefined;

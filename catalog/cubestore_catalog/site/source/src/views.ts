@@ -1,7 +1,7 @@
 // The ways in which a cube can be looked at: which bands, between which values, with which legend.
 
 import { type Range, type Recipe, WORLDCOVER } from "./colour";
-import type { Cube } from "./cube";
+import type { Box, Cube, Slot } from "./cube";
 
 /** A way to look at a cube. */
 export interface View {
@@ -61,6 +61,11 @@ function colours(cube: Cube): View[] {
   return made;
 }
 
+function differenceOf({ bands }: Cube, [a, b]: number[]): string {
+  const [one, other] = [bands[a!], bands[b!]];
+  return `(${one} − ${other}) / (${one} + ${other})`;
+}
+
 function ramps(cube: Cube): View[] {
   const difference = named(cube, "nir|nir08", "red");
   if (difference)
@@ -68,7 +73,7 @@ function ramps(cube: Cube): View[] {
       {
         id: "ndvi",
         label: "NDVI",
-        explains: `(a − b) / (a + b) of ${namesOf(cube, difference)}`,
+        explains: differenceOf(cube, difference),
         recipe: recipe(cube, "difference", difference, [[-1, 1]], "rdylgn"),
         adjustable: true,
       },
@@ -117,22 +122,37 @@ export const viewsOf = (cube: Cube, models: readonly string[]): View[] => [
   ...embeddings(models),
 ];
 
+/** What the embeddings of a model are called in a cube. */
+export const variableOf = (model: string): string => `embedding_${model.replace(/[^A-Za-z0-9]/g, "_")}`;
+
+/** Whether a slot can be looked at so: embeddings may have been computed for some slots alone. */
+export function isOffered({ computed }: Cube, { model }: View, { index }: Slot): boolean {
+  const runs = model ? (computed[variableOf(model)] ?? []) : [];
+  return !model || runs.some(([first, end]) => first <= index && index < end);
+}
+
 /** A view between other values. */
 export function between(view: View, range: Range | null): View {
   if (!range || !view.recipe || !view.adjustable) return view;
   return { ...view, recipe: { ...view.recipe, ranges: [range] } };
 }
 
+/** How large a picture of the service is, and which part of the slot it shows: all of it where none is named. */
+export interface Extent {
+  size: number;
+  window?: Box;
+}
+
 /** The service's picture of a slot that shows the same. */
-export function pictureOf(cube: Cube, slot: number, view: View): { path: string; query: string } {
-  if (view.model)
-    return { path: `embedding/${cube.path}/${slot}`, query: `?model=${encodeURIComponent(view.model)}` };
+export function pictureOf(cube: Cube, slot: number, view: View, { size, window }: Extent): { path: string; query: string } {
+  if (view.model) return { path: `embedding/${cube.path}/${slot}`, query: `model=${encodeURIComponent(view.model)}` };
   const { kind, bands, ranges, ramp } = view.recipe!;
-  const query = new URLSearchParams({ size: "1024" });
+  const query = new URLSearchParams({ size: `${size}` });
+  if (window) query.set("window", [window.top, window.left, window.bottom, window.right].join());
   if (kind === "difference") query.set("index", "ndvi");
   else query.set("bands", bands.map((at) => cube.bands[at]!).join(","));
   if (kind === "classes") query.set("colormap", "worldcover");
   else query.set("rescale", ranges.map((range) => range.join(",")).join(";"));
   if (kind === "ramp" || kind === "difference") query.set("colormap", ramp);
-  return { path: `quicklook/${cube.path}/${slot}`, query: `?${query}` };
+  return { path: `quicklook/${cube.path}/${slot}`, query: `${query}` };
 }
