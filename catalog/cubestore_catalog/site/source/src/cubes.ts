@@ -77,3 +77,15 @@ export async function* allCubes(): AsyncGenerator<Listed[]> {
     next = answer.links.find((link) => link.rel === "next")?.href;
   }
 }
+
+/** The same pages, of which the first is asked for now. */
+export function begun<T>(pages: AsyncGenerator<T>): AsyncGenerator<T> {
+  const first = pages.next();
+  first.catch(() => undefined); // told to whoever reads on
+  return (async function* () {
+    const { value, done } = await first;
+    if (done) return;
+    yield value;
+    yield* pages;
+  })();
+}

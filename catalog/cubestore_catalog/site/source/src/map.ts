@@ -39,7 +39,7 @@ export async function makeMap(container: HTMLElement, at: [number, number, numbe
   map.keyboard.disableRotation();
   map.addControl(new NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new ScaleControl({ unit: "metric" }), "top-left");
-  await map.once("load");
+  await map.once("style.load");
   addLayers(map);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => recolour(map));
   return map;

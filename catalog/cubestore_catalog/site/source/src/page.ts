@@ -5,7 +5,7 @@ import { Alike } from "./alike";
 import { Asking } from "./asking";
 import { Browse } from "./browse";
 import { type Cube, type Slot, isInside, openCube, rowColumn } from "./cube";
-import { type Listed, allCubes } from "./cubes";
+import type { Listed } from "./cubes";
 import { byId } from "./dom";
 import { giveUp } from "./frame";
 import { goToChip, goToCubes, goToPart } from "./going";
@@ -55,8 +55,8 @@ export class Page {
     this.#listen();
   }
 
-  async start(): Promise<void> {
-    for await (const cubes of allCubes()) this.#browse.add(cubes);
+  async start(pages: AsyncIterable<Listed[]>): Promise<void> {
+    for await (const cubes of pages) this.#browse.add(cubes);
     this.#browse.settle();
     if (this.#state.cube) await this.open(this.#state.cube, !this.#state.map);
     else if (!this.#state.map) goToCubes(this.map, this.#browse.shown());
@@ -67,6 +67,7 @@ export class Page {
   async open(path: string, fit: boolean): Promise<void> {
     try {
       const cube = await openCube(path);
+      byId("failure").hidden = true;
       if (path !== this.#state.cube) this.#begin({ ...START, cube: path, map: this.#state.map });
       this.#models = this.#browse.find(path)?.models ?? [];
       this.#passes = this.#browse.takes();
