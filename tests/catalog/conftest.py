@@ -1,5 +1,6 @@
 """A small archive of scenes and a small store, and what serves them behind a real server."""
 
+import shutil
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import sync_playwright
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -199,3 +201,17 @@ def web(served):
     """A client of that service, as a browser on another machine would see it."""
     with httpx.Client(base_url=served, timeout=60) as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, started once for a module: while it runs, asyncio is its own."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Debian's chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
+    flags.append("--host-resolver-rules=MAP plain.test 127.0.0.1")
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=chromium, args=flags)
+        yield started
+        started.close()

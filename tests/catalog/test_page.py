@@ -1,6 +1,8 @@
 """The page in a real browser: it draws the cube's numbers, and asks nobody but its host."""
 
+import asyncio
 import math
+import re
 import shutil
 import subprocess
 import warnings
@@ -12,7 +14,7 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from rasterio.io import MemoryFile
 
 import cubestore
@@ -138,19 +140,6 @@ def thousands(_):
 def root(store):
     with serving(service(store.path, load=three)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Debian's chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
-    flags.append("--host-resolver-rules=MAP plain.test 127.0.0.1")
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
 
 
 @contextmanager
@@ -371,6 +360,155 @@ def test_a_click_where_cubes_lie_above_one_another_lists_them(page):
     expect(page.locator("#count")).to_have_text("3 cubes")
 
 
+def test_everything_is_done_by_the_keyboard(page):
+    page.evaluate("location.hash = 'map=2.5,49.2,6'")
+    press = page.keyboard.press
+    page.focus("#tile")
+    page.keyboard.type("31u")
+    expect(page.locator("#count")).to_have_text("2 of 3 cubes")
+    page.focus("#cubes li:last-child button")  # by Tab, past the other filters
+    assert page.locator("#cubes li:last-child").inner_text().startswith("31UDQ\nsentinel-2-l2a")
+    press("Enter")
+    settle(page)
+    expect(page).to_have_title("31UDQ sentinel-2-l2a · cubestore")
+
+    page.focus("#views input:checked")
+    press("ArrowRight")
+    settle(page)
+    expect(page.get_by_role("radio", name="False colour")).to_be_focused()
+    assert fields_of(page)["view"] == "false-colour"
+
+    page.focus(".maplibregl-canvas")
+    expect(page.locator(".cross")).to_be_visible()
+    press("Enter")
+    series = page.get_by_role("slider", name="reflectance")
+    series.focus()
+    press("Home")
+    read = series.get_attribute("aria-valuetext")
+    assert re.fullmatch(r"2024-01-10 · B08 0\.\d+, B04 0\.\d+, B03 0\.\d+", read)
+    expect(page.locator(".reading")).to_have_text(read)
+    press("ArrowRight")
+    expect(page.locator(".reading")).to_have_text(re.compile("2024-04-02 .* cloud or shadow"))
+    press("Enter")
+    expect(page.locator("#slot-label")).to_contain_text("2024-04-02")
+    expect(page.get_by_role("slider", name="reflectance")).to_be_focused()
+
+    expect(page.locator("#chips button")).to_have_count(10)
+    page.focus("#chips li:nth-child(2) button")
+    before = fields_of(page)["map"]
+    press("Enter")
+    page.wait_for_function("before => !location.hash.includes(before)", arg=before)
+    press("Escape")
+    expect(page.locator("#count")).to_be_focused()
+    page.fill("#tile", "")
+
+
+SAME = 1e-6
+"""A distance that a chip has from itself."""
+
+
+def test_a_chip_says_when_it_was_and_how_far_it_is(page, store, root):
+    show(page, link(store, S2, 15, "true-colour"))
+    page.mouse.click(660, 300)
+    expect(page.locator("#chips button")).to_have_count(10)
+    lon, lat = fields_of(page)["place"].split(",")
+    asked = {"lon": lon, "lat": lat, "k": 10, "model": "rcf", "sensor": "sentinel-2-l2a"}
+    found = httpx.get(f"{root}/search/similar", params=asked).json()["features"]
+    told = [(f["properties"]["datetime"][:10], f["properties"]["distance"]) for f in found]
+    words = [f"{date}\n{far:.3f}" if far > SAME else f"{date}\nsame" for date, far in told]
+    assert page.locator("#chips small").all_inner_texts() == words
+    assert "same" in words[0]
+
+
+def test_the_browsers_own_way_back_leads_to_the_list(page):
+    page.keyboard.press("Escape")
+    page.evaluate("location.hash = 'map=2.5,49.2,6'")
+    page.click(f"[data-path='{S1}']")
+    settle(page)
+    page.go_back()
+    expect(page.locator("#browse")).to_be_visible()
+    expect(page.locator("#timeline")).to_be_hidden()
+
+
+# When things go wrong.
+
+
+def test_a_service_that_is_silent_is_told_of_and_asked_again(page, store):
+    show(page, link(store, S2, 15, "true-colour"))
+    before = image_of(page)
+    page.context.set_offline(True)
+    page.click("#later")
+    status = page.locator("#status[data-state=error]")
+    expect(status).to_contain_text("is `cubestore serve` still running?")
+    assert (image_of(page) != before).any(axis=-1)[
+        100:400, 450:850
+    ].mean() > 0.5  # not the old date
+    page.context.set_offline(False)
+    page.click("#earlier")
+    settle(page)
+    page.context.set_offline(True)
+    page.click("#later")
+    status.wait_for()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    settle(page)
+    expect(page.locator("#retry")).to_be_hidden()
+
+
+def test_what_is_drawn_outlives_the_loss_of_the_browsers_graphics(page, store):
+    show(page, link(store, S2, 15, "ndvi"))
+    before = image_of(page)
+    lost = """() => {
+        const canvas = document.querySelector(".maplibregl-canvas");
+        const lose = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+        const back = new Promise(done => canvas.addEventListener("webglcontextrestored", done));
+        const restore = () => setTimeout(() => lose.restoreContext(), 50);
+        canvas.addEventListener("webglcontextlost", restore);
+        document.getElementById("status").dataset.state = "lost";
+        lose.loseContext();
+        return back.then(() => undefined);
+    }"""
+    page.evaluate(lost)
+    settle(page)
+    part = np.s_[100:400, 450:850]
+    for _ in range(20):  # lines are cut into tiles first
+        if same := (image_of(page)[part] == before[part]).all():
+            break
+        page.wait_for_timeout(100)
+    assert same
+
+
+def slow(app):
+    """The same application, half a second later where a shard is read."""
+
+    async def later(scope, receive, send):
+        if "/reflectance/c/" in scope["path"]:
+            await asyncio.sleep(0.5)
+        await app(scope, receive, send)
+
+    return later
+
+
+def test_a_slider_that_moves_on_gives_up_what_it_asked_for(browser, store):
+    hash_ = "#" + link(store, S2, 15, "true-colour")
+    with (
+        serving(slow(service(store.path, load=three))) as root,
+        opened(browser, root, hash_) as page,
+    ):
+        given_up = []
+        page.on("requestfailed", lambda request: given_up.append(request.url))
+        expect(page.locator("#status")).to_have_text(re.compile(r"Reading \d+ of \d+ chunks"))
+        expect(page.locator("#progress")).to_be_visible()
+        for slot in (1, 2):
+            page.click("#later")
+            page.wait_for_timeout(700)  # beyond the shard's index, whose reading is not given up
+            assert f"slot={slot}" in page.evaluate("location.hash")
+        settle(page)
+        expect(page.locator("#progress")).to_be_hidden()
+        assert any("/reflectance/c/1/" in url for url in given_up)
+        assert not any("/reflectance/c/2/" in url for url in given_up)
+
+
 # The list and its filters.
 
 
@@ -397,9 +535,11 @@ def test_a_filter_leaves_out_cubes(page, act, left):
     expect(page.locator("#count")).to_have_text("3 cubes")
 
 
-def test_a_link_to_a_cube_that_is_not_there_says_so(browser, root):
-    with opened(browser, root, "#cube=mgrs/31UDQ/landsat-c2-l2") as page:
-        expect(page.get_by_role("alert")).to_be_visible()
+def test_a_link_to_a_cube_that_is_not_there_says_so_until_another_is_opened(page, store):
+    page.evaluate("location.hash = 'cube=mgrs/31UDQ/landsat-c2-l2'")
+    expect(page.locator("#failure")).to_contain_text("There is no file")
+    show(page, link(store, S1, 15, "vv-vh"))
+    expect(page.locator("#failure")).to_be_hidden()
 
 
 # Other stores, other screens.
@@ -423,6 +563,7 @@ def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
         page.press("#more", "Enter")
         expect(page.locator("#cubes li")).to_have_count(200)
         expect(page.locator("#cubes li:nth-child(101) button")).to_be_focused()
+        page.wait_for_timeout(500)  # the land and the dots are drawn when they are ready
         picture = image_of(page)
         assert np.median(picture.sum(axis=-1)) < 150
         green = picture[..., 1] - picture[..., 0] > 25
@@ -430,6 +571,54 @@ def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
         top = page.locator("#panel").bounding_box()["y"]
         page.press("#sheet", "Enter")
         assert page.locator("#panel").bounding_box()["y"] < top
+
+
+# Colours.
+
+STYLE = (SITE / "source" / "src" / "page.css").read_text()
+
+
+def inks(dark):
+    """The colours of the style sheet, by name."""
+    schemes = STYLE.split("@media (prefers-color-scheme: dark)", 1)
+    found = {}
+    for text in schemes[: 1 + dark]:
+        block = text.split("}", 1)[0]
+        found |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+    return found
+
+
+def luminance(ink):
+    parts = np.array([int(ink[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    ("ink", "paper", "least"),
+    [
+        ("ink", "paper", 4.5),  # WCAG 2.2, 1.4.3: text
+        ("soft", "paper", 4.5),
+        ("soft", "raised", 4.5),
+        ("accent", "paper", 4.5),
+        ("warn", "paper", 4.5),
+        ("map-name", "map-land", 4.5),
+        ("edge", "raised", 3),  # 1.4.11: what shows where a control is
+        ("edge", "paper", 3),
+        ("accent", "raised", 3),
+        ("map-accent", "map-land", 3),  # footprints
+        ("map-accent", "map-sea", 3),
+        ("map-chip", "map-land", 3),
+        ("red", "paper", 3),  # curves
+        ("green", "paper", 3),
+        ("blue", "paper", 3),
+    ],
+)
+def test_colours_can_be_told_apart(dark, ink, paper, least):
+    named = inks(dark)
+    light, deep = sorted((luminance(named[ink]), luminance(named[paper])), reverse=True)
+    assert (light + 0.05) / (deep + 0.05) >= least
 
 
 # The files.

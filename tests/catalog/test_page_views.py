@@ -17,8 +17,6 @@ from tests.catalog import test_page
 from tests.catalog.conftest import serving
 from tests.catalog.test_page import image_of, lon_lat, on_screen, opened, settle, show
 
-browser = test_page.browser
-
 COVER, FAR_EAST = "mgrs/31UDQ/esa-worldcover", "mgrs/01KAB/esa-worldcover"
 TREES, WATER = (0, 0x64, 0), (0, 0x64, 0xC8)
 """Colours of the classes 10 and 80 (ESA WorldCover Product User Manual)."""

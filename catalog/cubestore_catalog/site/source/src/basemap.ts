@@ -72,6 +72,7 @@ export async function basemap(): Promise<StyleSpecification> {
   const land = unrolledLand(feature(world, countries) as unknown as Collection);
   return {
     version: 8,
+    transition: { duration: 0, delay: 0 },
     sources: {
       land: source(land),
       borders: source(mesh(world, countries as Parameters<typeof mesh>[1], (a, b) => a !== b)),

@@ -61,9 +61,14 @@ export class Overview {
     this.#asking?.abort();
   }
 
-  clear(): void {
+  /** What was drawn is lost. */
+  forget(): void {
     this.stop();
     this.#drawn = undefined;
+  }
+
+  clear(): void {
+    this.forget();
     this.layer.remove(this.layer.keys());
   }
 

@@ -6,7 +6,7 @@ import { type Box, type Cube, type Slot, boxAround, overlap, whole } from "./cub
 import { anchor } from "./mesh";
 import { Overview, type Sight } from "./overview";
 import type { Point } from "./projection";
-import { type Placed, ask } from "./service";
+import { type Placed, ServiceError, ask } from "./service";
 import { type View, isOffered } from "./views";
 
 /** More chunks than this are not read, nor more bytes, counted decoded: ten bands of Sentinel-2 on 14 x 14 km. */
@@ -40,9 +40,13 @@ export interface Shown {
   part: Box;
 }
 
-/** Where a slot has data, which the service knows; without its word, anywhere. */
+/** Where a slot has data, which the service knows; anywhere, if it finds none. */
 export async function partOf(cube: Cube, slot: Slot, signal?: AbortSignal): Promise<Box> {
-  const placed = await ask<Placed>(`quicklook/${cube.path}/${slot.index}.json`, signal).catch(() => null);
+  const nothing = (error: Error) => {
+    if (error instanceof ServiceError && error.status) return null;
+    throw error;
+  };
+  const placed = await ask<Placed>(`quicklook/${cube.path}/${slot.index}.json`, signal).catch(nothing);
   return placed ? boxAround(cube, placed.corners) : whole(cube);
 }
 
@@ -67,8 +71,7 @@ export class Scene {
 
   /** Lie down on the map, below the layer that is named; again where its graphics were lost, with all that was drawn. */
   attach(below: string): void {
-    this.#chunks.clear();
-    this.#overview.clear();
+    this.#overview.forget();
     this.map.addLayer(this.#overview.layer, below);
     this.map.addLayer(this.#chunks.layer, below);
     this.#draw();
@@ -82,8 +85,8 @@ export class Scene {
     if (performance.now() - this.#last < HURRIED) await pause(PAUSE);
     if (signal.aborted) return;
     this.#last = performance.now();
-    const part = await partOf(cube, slot, signal);
-    if (signal.aborted) return;
+    const part = await partOf(cube, slot, signal).catch((error: Error) => signal.aborted || this.#fail(error));
+    if (signal.aborted || typeof part !== "object") return;
     this.#shown = { cube, slot, view, part };
     this.#draw();
   }
@@ -100,6 +103,12 @@ export class Scene {
     if (!this.#shown) return undefined;
     const { cube, part } = this.#shown;
     return overlap(boxAround(cube, this.#screen()), part);
+  }
+
+  /** What is still drawn is of another slot: nothing is better. */
+  #fail({ message }: Error): void {
+    this.hide();
+    this.tell({ from: "zarr", state: "error", chunks: 0, missing: 0, error: message });
   }
 
   /** What was asked for until now is asked for no longer. */
