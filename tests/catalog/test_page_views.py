@@ -18,6 +18,7 @@ from tests.catalog.conftest import serving
 from tests.catalog.test_page import image_of, lon_lat, on_screen, opened, settle, show
 
 COVER, FAR_EAST = "mgrs/31UDQ/esa-worldcover", "mgrs/01KAB/esa-worldcover"
+WIDE = "mgrs/31UEQ/esa-worldcover"
 TREES, WATER = (0, 0x64, 0), (0, 0x64, 0xC8)
 """Colours of the classes 10 and 80 (ESA WorldCover Product User Manual)."""
 
@@ -29,7 +30,7 @@ MODELS = [
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Trees and water with embeddings of two models, and a cube across the antimeridian."""
+    """Trees and water with embeddings of two models; across the antimeridian; across a tile."""
     made = cubestore.create_store(tmp_path_factory.mktemp("views") / "store")
     classes = np.full((1, 2048, 2048), 10, "uint8")
     classes[..., 1024:] = 80
@@ -47,6 +48,9 @@ def store(tmp_path_factory):
     far = made.create_cube("01KAB", "esa-worldcover")
     slot = cubestore.Slot(time="2024-01-10T00:00:00Z", item_id="item", platform="any")
     far.append(slot, {"land_cover": classes}, origin=(0, 0))
+    across = np.zeros((1, 2048, 10980), "uint8")
+    across[..., :2048], across[..., 10240:] = 10, 80
+    made.create_cube("31UEQ", "esa-worldcover").append(slot, {"land_cover": across})
     return made
 
 
@@ -173,6 +177,26 @@ def test_too_far_away_for_pixels_the_service_draws_the_same_colours(page, store)
         assert (colour(page, *trees), colour(page, *water)) == (TREES, WATER)
 
 
+def test_of_a_whole_tile_only_what_is_in_view_is_drawn_and_a_little_more(page, store):
+    asked = []
+    page.on("response", lambda answer: asked.append(answer) if "quicklook" in answer.url else None)
+    trees = at(store, WIDE, 1024, 1024)
+    show(page, link(WIDE, trees, 10.2, "classes"))
+    expect(page.locator("#status")).to_have_attribute("data-from", "picture")
+    assert colour(page, *trees) == TREES
+    (drawn,) = [answer for answer in asked if "png" in answer.url]
+    window = httpx.URL(drawn.url).params["window"].split(",")
+    assert int(window[3]) < 5000  # of 10,980 columns
+    assert len(drawn.body()) < 100_000
+    page.focus(".maplibregl-canvas")
+    before = test_page.fields_of(page)["map"]
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => !location.hash.includes(before)", arg=before)
+    settle(page)
+    assert [answer for answer in asked if "png" in answer.url] == [drawn]
+    page.evaluate("document.activeElement.blur()")  # and the cross in the middle goes
+
+
 def test_what_lies_beyond_the_antimeridian_is_drawn_at_the_maps_other_end(page, store):
     places = [at(store, FAR_EAST, 100, column) for column in (100, 1500)]
     found = []
@@ -196,6 +220,11 @@ def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, roo
             x, y = (int(number) for number in on_screen(page, *place))
             assert picture[y, x].tolist() == colours[row, column].tolist()
         pictures.append(picture)
+        names = {}
+        exec(page.inner_text("#python"), names)  # noqa: S102 - what the reader would do
+        cube = store.cube("31UDQ", "esa-worldcover")
+        same = embeddings.read(cube, f"embedding_{model}", [0]).values[0]
+        np.testing.assert_array_equal(names["shown"].values, same)
     assert (pictures[0] != pictures[1]).any()
 
 
@@ -206,9 +235,23 @@ def test_the_last_chips_of_an_embedding_reach_beyond_the_tile(page, store, root)
     assert colour(page, *place) == tuple(test_page.rgb(png)[-2, -2].tolist())
 
 
+def test_a_view_that_was_not_computed_for_a_slot_is_grey_and_stepped_over(page, store):
+    middle = at(store, COVER, 1024, 1024)
+    show(page, link(COVER, middle, 12, "classes").replace("slot=0", "slot=2"))
+    expect(page.get_by_role("radio", name="Embedding first")).to_be_disabled()
+    show(page, link(COVER, middle, 12, "embedding-first").replace("slot=0", "slot=2"))
+    expect(page.locator("#status")).to_contain_text("No embeddings of first were computed")
+    expect(page.locator("#bars i.out")).to_have_count(1)
+    page.click("#earlier")
+    settle(page)
+    expect(page.locator("#status")).to_have_text("Drawn by the service from the cube's embeddings")
+    expect(page.get_by_role("button", name="Later slot")).to_be_disabled()
+
+
 def test_chips_that_look_alike_are_searched_by_the_model_that_is_chosen(page, store):
     show(page, link(COVER, at(store, COVER, 1024, 1024), 12, "classes"))
     page.mouse.click(660, 300)
+    expect(page.locator("#series td").first).to_have_text("Tree cover")
     expect(page.locator("#chips button")).to_have_count(10)
     first = page.locator("#chips").inner_text()
     expect(page.locator("#model")).to_have_value("first")
