@@ -8,7 +8,7 @@ import { ServiceError, picture } from "./service";
 import { pictureOf } from "./views";
 
 /** Pixels along the longer side that the service is asked for; the last is the most that it draws. */
-const SIZES = [512, 1024, 2048];
+const SIZES = [512, 1024, 1536, 2048];
 
 /** A picture may be so much coarser than the screen before a finer one is asked for. */
 const COARSER = 1.5;

@@ -40,8 +40,20 @@ export interface Shown {
   part: Box;
 }
 
-/** Where a slot has data, which the service knows; anywhere, if it finds none. */
+/** Parts that are known, by slot; a cube that was committed to since is opened as another. */
+const known = new WeakMap<Cube, Map<number, Box>>();
+
+/** Where a slot has data, which the service is asked for once. */
 export async function partOf(cube: Cube, slot: Slot, signal?: AbortSignal): Promise<Box> {
+  if (!known.has(cube)) known.set(cube, new Map());
+  const parts = known.get(cube)!;
+  const found = parts.get(slot.index) ?? (await askPart(cube, slot, signal));
+  parts.set(slot.index, found);
+  return found;
+}
+
+/** Where a slot has data, as the service says; anywhere, if it finds none. */
+async function askPart(cube: Cube, slot: Slot, signal?: AbortSignal): Promise<Box> {
   const nothing = (error: Error) => {
     if (error instanceof ServiceError && error.status) return null;
     throw error;
