@@ -63,7 +63,8 @@ function labels({ features }: Collection): GeoJSON.FeatureCollection {
   return { type: "FeatureCollection", features: named };
 }
 
-const source = (data: GeoJSON.GeoJSON) => ({ type: "geojson" as const, data, tolerance: 0.2 });
+/** From zoom 6 on nothing is finer than its source: a coast of 1 : 50,000,000 is known to some hundred metres. */
+const source = (data: GeoJSON.GeoJSON) => ({ type: "geojson" as const, data, tolerance: 0.2, maxzoom: 6 });
 
 /** The style of the empty map. */
 export async function basemap(): Promise<StyleSpecification> {
