@@ -61,14 +61,20 @@ def root(store):
 
 
 @pytest.fixture(scope="module")
-def page(browser, root):
-    with opened(browser, root) as one:
+def plain(root):
+    """The service at an address that is neither https nor localhost."""
+    return root.replace("127.0.0.1", "plain.test")
+
+
+@pytest.fixture(scope="module")
+def page(browser, plain):
+    with opened(browser, plain) as one:
         yield one
 
 
 def at(store, path, row, column):
     """The longitude and latitude of a pixel's middle."""
-    data = store.cube(*path.split("/")[1:]).open()
+    data = test_page.opened_cube(store, path)
     return lon_lat(data, data.x.values[column], data.y.values[row])
 
 
@@ -206,7 +212,7 @@ def test_what_lies_beyond_the_antimeridian_is_drawn_at_the_maps_other_end(page, 
     assert found == [TREES, WATER]
 
 
-def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, root):
+def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, root, plain):
     middle = at(store, COVER, 1024, 1024)
     pictures = []
     for model in ("first", "second"):
@@ -221,7 +227,7 @@ def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, roo
             assert picture[y, x].tolist() == colours[row, column].tolist()
         pictures.append(picture)
         names = {}
-        exec(page.inner_text("#python"), names)  # noqa: S102 - what the reader would do
+        exec(page.inner_text("#python").replace(plain, root), names)  # noqa: S102 - what the reader would do
         cube = store.cube("31UDQ", "esa-worldcover")
         same = embeddings.read(cube, f"embedding_{model}", [0]).values[0]
         np.testing.assert_array_equal(names["shown"].values, same)
@@ -290,13 +296,10 @@ def test_antarctica_is_land_to_the_pole(page):
         assert picture[row, column].tolist() == expected
 
 
-def test_without_a_clipboard_the_python_is_selected(browser, root, store):
-    plain = root.replace("127.0.0.1", "plain.test")  # neither https nor localhost
-    hash_ = "#" + link(COVER, at(store, COVER, 1024, 1024), 12, "classes")
-    with opened(browser, plain, hash_) as page:
-        settle(page)
-        page.click("#copy")
-        expect(page.locator("#copy")).to_have_text("Selected: copy it now")
-        selected = page.evaluate("getSelection().toString()")
-        assert selected.strip() == page.inner_text("#python").strip()
-        assert "xr.open_zarr" in selected
+def test_without_a_clipboard_the_python_is_selected(page, store):
+    show(page, link(COVER, at(store, COVER, 1024, 1024), 12, "classes"))
+    page.click("#copy")
+    expect(page.locator("#copy")).to_have_text("Selected: copy it now")
+    selected = page.evaluate("getSelection().toString()")
+    assert selected.strip() == page.inner_text("#python").strip()
+    assert "xr.open_zarr" in selected
