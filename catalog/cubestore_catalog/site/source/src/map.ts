@@ -58,7 +58,7 @@ export function addLayers(map: MapLibre): void {
     type: "circle",
     source: "dots",
     filter: [">", ["get", "seen"], ["zoom"]],
-    paint: { "circle-color": accent, "circle-radius": 3.5, "circle-stroke-color": ink("land"), "circle-stroke-width": 1 },
+    paint: { "circle-color": accent, "circle-radius": 3, "circle-stroke-color": ink("land"), "circle-stroke-width": 1 },
   });
   map.addLayer({ id: "pointed-fill", type: "fill", source: "pointed", paint: { "fill-color": ink("chip"), "fill-opacity": 0.25 } });
   map.addLayer({ id: "pointed", type: "line", source: "pointed", paint: { "line-color": ink("chip"), "line-width": 2.5 } });

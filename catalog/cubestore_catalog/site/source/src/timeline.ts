@@ -63,6 +63,7 @@ export class Timeline {
 
   #fill(slots: Slot[], passes: Passes): void {
     [this.#slots, this.#passes] = [slots, passes];
+    this.#bar.classList.toggle("single", slots.length === 1);
     this.#range.max = String(slots.length - 1);
     byId("first").textContent = slots[0] ? day(slots[0].time) : "";
     byId("last").textContent = slots.length > 1 ? day(slots.at(-1)!.time) : "";
