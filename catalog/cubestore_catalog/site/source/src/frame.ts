@@ -38,5 +38,7 @@ export function giveUp(error: Error): void {
   const cause = (error.cause as Error | undefined)?.message;
   byId("failure").textContent = cause ? `${error.message}: ${cause}` : error.message;
   byId("failure").hidden = false;
+  // Nothing was listed yet, and nothing will be.
+  if (document.body.dataset["state"] === "loading") byId("browse").hidden = true;
   document.body.dataset["state"] = "failed";
 }

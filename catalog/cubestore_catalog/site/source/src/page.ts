@@ -4,7 +4,7 @@ import type { Map as MapLibre } from "maplibre-gl";
 import { Alike } from "./alike";
 import { Asking } from "./asking";
 import { Browse } from "./browse";
-import { type Cube, type Slot, isInside, openCube, rowColumn } from "./cube";
+import { type Cube, type Slot, isInside, openCube, rowColumn, whole } from "./cube";
 import type { Listed } from "./cubes";
 import { byId } from "./dom";
 import { giveUp } from "./frame";
@@ -151,8 +151,10 @@ export class Page {
 
   /** The Python that opens what is in view. */
   #write(): void {
-    const box = this.#cube && this.#scene.inView();
-    if (box) byId("python").textContent = snippet(this.#cube!, this.#slot(), this.#view(), box);
+    const cube = this.#cube;
+    if (!cube) return;
+    const box = this.#scene.inView() ?? whole(cube); // nothing is drawn of a slot that could not be asked for
+    byId("python").textContent = snippet(cube, this.#slot(), this.#view(), box);
   }
 
   #keep(): void {
