@@ -114,6 +114,29 @@ def test_a_cube_is_told_by_the_words_of_the_field(store):
     assert "sar:polarizations" not in told
 
 
+def test_a_collection_tells_of_all_its_cubes(tmp_path):
+    made = cubestore.create_store(tmp_path / "store")
+    append(made.create_cube("31UDQ", "sentinel-2-l2a", bands=["B04", "B08"]), slot(1), slot(2))
+    other = made.create_cube("31UEQ", "sentinel-2-l2a", bands=["B02", "B04"])
+    append(other, slot(1), slot(2, platform="sentinel-2b"))
+    publish(made.path)
+    (told,) = load(made.path)[1]
+    assert told["summaries"]["platform"] == ["sentinel-2a", "sentinel-2b"]
+    assert [band["name"] for band in told["summaries"]["bands"]] == ["B02", "B04", "B08"]
+    assert told["summaries"]["cubestore:slots"] == {"minimum": 2, "maximum": 2}
+    asset = told["item_assets"]["data"]
+    assert (asset["type"], asset["xarray:open_kwargs"]["engine"]) == (ZARR, "zarr")
+    assert not {"href", "file:size"} & {*asset}
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_a_collection_says_who_made_its_pixels_and_under_which_terms(catalog, sensor):
+    told = catalog.get_child(sensor)
+    assert told.providers
+    linked = [link.title for link in told.get_links("license")]
+    assert linked == ([SENSORS[sensor].license] if told.license == "other" else [])
+
+
 def test_a_radar_and_a_sinusoidal_tile_have_words_of_their_own(store):
     radar = item_of(store, "sentinel-1-rtc", "31UDQ-sentinel-1-rtc")["properties"]
     assert radar["sar:polarizations"] == ["VV", "VH"]

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cubestore import sensors
-from cubestore_catalog.stac import items, outline, records, sets, vectors
+from cubestore_catalog.stac import items, outline, records, sets, terms, vectors
 from cubestore_catalog.stac.records import Json, declared, link
 
-SUMMARIES = ("platform", "constellation", "gsd", "proj:code")
+SUMMARIES = ("constellation", "gsd", "proj:code")
 """Properties of which a collection lists the values."""
 
+OWN = frozenset({"href", "file:size", "file:checksum"})
+"""What an asset says of itself alone."""
+
 ID, TITLE = "cubestore", "Cubes"
+
+OTHER = "other"
+"""A license or a data type that has no word of its own, or several of them."""
 
 
 def collection(name: str, members: Sequence[Json]) -> Json:
@@ -34,7 +40,8 @@ def collection(name: str, members: Sequence[Json]) -> Json:
                 "spatial": {"bbox": [outline.around(boxes)]},
                 "temporal": {"interval": [items.interval(members)]},
             },
-            "summaries": _summaries(members),
+            "summaries": _summaries(name, members),
+            "item_assets": _item_assets(members),
             "assets": {
                 "items": {
                     "href": "./items.parquet",
@@ -46,6 +53,7 @@ def collection(name: str, members: Sequence[Json]) -> Json:
             "links": [
                 link("root", "../catalog.json", title=TITLE),
                 link("parent", "../catalog.json", title=TITLE),
+                *_terms_links(name),
                 *_model_links(members),
                 *(_item_link(one) for one in sorted(members, key=_id)),
             ],
@@ -82,14 +90,28 @@ def _about(name: str, members: Sequence[Json]) -> Json:
             "license": records.license_of(sensor.license),
             "sci:citation": sensor.attribution,
             "keywords": ["cube", "zarr", sensor.grid, sensor.pixels.name],
+            "providers": [*terms.OF[name].providers],
         }
     if name == sets.PATCHES:
-        title, text = "Patch sets", "Benchmarks that came as patches, with their labels."
-    elif name == vectors.MODELS:
-        title, text = "Models", "The models that made the embeddings."
-    else:
-        return _about_vectors(members)
-    return {"title": title, "description": text, "license": "other"}
+        text = "Benchmarks that came as patches, with their labels."
+        licenses = {one["properties"]["license"] for one in members}
+        return {"title": "Patch sets", "description": text, "license": _only(licenses)}
+    if name == vectors.MODELS:
+        text = "The models that made the embeddings."
+        return {"title": "Models", "description": text, "license": OTHER}
+    return _about_vectors(members)
+
+
+def _only(values: set[str]) -> str:
+    """Return the one value that there is, and where there are several STAC's word for that."""
+    return values.pop() if len(values) == 1 else OTHER
+
+
+def _terms_links(name: str) -> list[Json]:
+    """Return the link to the terms of a sensor, where no identifier stands for them."""
+    if name not in sensors.SENSORS:
+        return []
+    return terms.OF[name].links(sensors.sensor(name).license)
 
 
 def _about_vectors(members: Sequence[Json]) -> Json:
@@ -99,10 +121,10 @@ def _about_vectors(members: Sequence[Json]) -> Json:
     return {
         "title": f"Embeddings of {facts['model']}",
         "description": f"Vectors that {facts['model']} made of chips, beside their pixels.",
-        "license": "other",
+        "license": OTHER,
         "emb:type": "chip",
         "emb:dimensions": facts["dimensions"],
-        "data_type": kinds.pop() if len(kinds) == 1 else "other",
+        "data_type": _only(kinds),
         **_chip_layout({one["chip_size"] for one in every}, set(map(_source, members))),
     }
 
@@ -136,34 +158,48 @@ def _model_links(members: Sequence[Json]) -> list[Json]:
     ]
 
 
-def _summaries(members: Sequence[Json]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in SUMMARIES:
-        values = {m["properties"][name] for m in members if m["properties"].get(name) is not None}
-        if values:
-            found[name] = sorted(values)
-    bands = members[0]["properties"].get("bands")
-    if bands and members[0]["collection"] != vectors.MODELS:
-        found["bands"] = bands
-    found[items.SLOTS] = {
-        "minimum": min(map(_slots, members)),
-        "maximum": max(map(_slots, members)),
+def _summaries(name: str, members: Sequence[Json]) -> dict[str, Any]:
+    """Return which values the items have: of a few properties all, of slots the range."""
+    told = [one["properties"] for one in members]
+    listed = {key: _values(told, key) for key in SUMMARIES}
+    counts = [len(one.get(items.SLOTS, ())) for one in told]
+    slots = {"minimum": min(counts), "maximum": max(counts)} if any(counts) else {}
+    found = {
+        "platform": sorted({one for each in told for one in items.platforms(each)}),
+        **listed,
+        "bands": _bands(name, told) if name in sensors.SENSORS else [],
+        items.SLOTS: slots,
     }
-    return (
-        found
-        if found[items.SLOTS]["maximum"]
-        else {n: v for n, v in found.items() if n != items.SLOTS}
-    )
+    return {key: value for key, value in found.items() if value}
+
+
+def _values(told: Sequence[Json], name: str) -> list[Any]:
+    return sorted({one[name] for one in told if one.get(name) is not None})
+
+
+def _bands(sensor: str, told: Sequence[Json]) -> list[Json]:
+    """Return the bands that any cube of a sensor has: they need not have the same ones."""
+    held = {band["name"]: band for one in told for band in one["bands"]}
+    return [held[one.name] for one in sensors.sensor(sensor).every_band if one.name in held]
+
+
+def _item_assets(members: Sequence[Json]) -> Json:
+    """Return what the assets of all items say alike."""
+    first, *others = (one["assets"] for one in members)
+    return {
+        key: {
+            name: value
+            for name, value in told.items()
+            if name not in OWN and all(one[key].get(name) == value for one in others)
+        }
+        for key, told in first.items()
+    }
 
 
 def _item_link(item: Json) -> Json:
     name = item["id"]
     title = item["properties"]["title"]  # browsers list it before they have the item
     return link("item", f"./{name}/{name}.json", records.GEOJSON, title=title)
-
-
-def _slots(item: Json) -> int:
-    return len(item["properties"].get(items.SLOTS, ()))
 
 
 def _id(item: Json) -> str:

@@ -32,6 +32,7 @@ the second no items to the vectors of patch sets.
 """
 
 PATH = "cubestore:path"
+PLATFORMS = "cubestore:platforms"
 
 
 def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
@@ -173,11 +174,18 @@ def within(item: Json) -> Json:
     return declared(made)
 
 
+def platforms(properties: Json) -> list[str]:
+    """Return the platforms that an item of a cube tells of."""
+    told = properties.get("platform")
+    return [told] if told else properties.get(PLATFORMS, [])
+
+
 def _platforms(seen: Snapshot) -> Json:
+    """Return the platform: STAC has a word for one of them, and none for several."""
     names = sorted({slot.platform for slot in seen.seen} - {""})
     told: Json = {"platform": names[0]} if len(names) == 1 else {}
     if len(names) > 1:
-        told["cubestore:platforms"] = names
+        told[PLATFORMS] = names
     constellation = seen.cube.sensor.constellation
     return {**told, "constellation": constellation} if constellation else told
 
