@@ -140,6 +140,8 @@ def test_a_collection_says_who_made_its_pixels_and_under_which_terms(catalog, se
 def test_a_radar_and_a_sinusoidal_tile_have_words_of_their_own(store):
     radar = item_of(store, "sentinel-1-rtc", "31UDQ-sentinel-1-rtc")["properties"]
     assert radar["sar:polarizations"] == ["VV", "VH"]
+    assert radar["sar:center_frequency"] == 5.405
+    assert radar["bands"] == [{"name": "vv", "gsd": 10}, {"name": "vh", "gsd": 10}]  # no light
     modis = item_of(store, "modis-09a1", "h18v04-modis-09a1")["properties"]
     assert modis["proj:code"] is None
     assert modis["grid:code"] == "MSIN-1804"
@@ -161,6 +163,9 @@ def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
     source = pystac.Item.from_file(vectors.get_links("emb:source-data")[0].get_absolute_href())
     assert source.id == cube.id
     assert [told["slot"] for told in vectors.properties["cubestore:slots"]] == [1]
+    rows = vectors.properties["cube:dimensions"]["y_256"]
+    assert rows["type"] == "spatial"
+    assert rows["step"] == pytest.approx(-256 * cube.properties["gsd"])
     assert vectors.properties["emb:quantization"]["scale"] == [MODEL.scale]
 
 
@@ -290,6 +295,19 @@ def test_an_item_of_the_vectors_of_patches_opens_as_these_alone(store):
 def test_an_item_of_patches_opens_as_the_set(store):
     opened = cubestore.open_item(path_of(store, "patches", "noise-train"))
     xr.testing.assert_identical(opened, store.patches("noise/train").open())
+
+
+@pytest.mark.parametrize("sensor", ["sentinel-2-l2a", "modis-09a1", "sentinel-1-rtc", "naip"])
+def test_a_render_names_one_picture_to_who_knows_xarray_alone(store, sensor):
+    tile = "h18v04" if sensor == "modis-09a1" else "31UDQ"
+    item = item_of(store, sensor, f"{tile}-{sensor}")
+    told = item["properties"]["renders"]["overview"]
+    data = xr.open_zarr(store.cube(tile, sensor).path, chunks=None)[told["variable"]]
+    picture = data.sel(dict(one.split("=") for one in told["sel"]))
+    assert picture.dims == ("band", "y", "x")
+    shown = picture.isel(band=[index - 1 for index in told["bidx"]])
+    assert shown.band.values.tolist() == told["bands"]
+    assert len(told["rescale"]) == len(told["bands"])
 
 
 def test_any_client_opens_the_asset_with_what_it_says(catalog):

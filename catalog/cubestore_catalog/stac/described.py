@@ -22,6 +22,9 @@ Json = dict[str, Any]
 DTYPES = {"bool": "uint8"}
 """What STAC has no word for."""
 
+LONGEST = 1000
+"""Micrometres, where infrared ends: ISO 20473."""
+
 
 def spectral(bands: Iterable[Band]) -> list[Json]:
     """Return the bands of an instrument."""
@@ -43,14 +46,20 @@ def variables(group: Iterable[Array]) -> Json:
     return {one.name: _variable(one) for one in group if not one.is_coordinate}
 
 
-def space(grid: GeoBox, tile: Tile) -> Json:
-    """Return the dims y and x of a cube, from edge to edge."""
+def space(grid: GeoBox, tile: Tile, dims: tuple[str, str] = ("y", "x")) -> Json:
+    """Return the dims of a grid, from edge to edge.
+
+    Args:
+        grid: of pixels, or of chips.
+        tile: what it lies in.
+        dims: what they are called: the one from the north, and the one from the west.
+    """
     code = tile.crs.epsg
     system = tile.crs.proj.to_wkt("WKT2_2019") if code is None else code
     left, bottom, right, top = grid.boundingbox.bbox
     spans = {"y": ([bottom, top], grid.affine.e), "x": ([left, right], grid.affine.a)}
     return {
-        axis: {
+        dim: {
             "type": "spatial",
             "axis": axis,
             "extent": extent,
@@ -58,7 +67,7 @@ def space(grid: GeoBox, tile: Tile) -> Json:
             "unit": "m",
             "reference_system": system,
         }
-        for axis, (extent, step) in spans.items()
+        for dim, (axis, (extent, step)) in zip(dims, spans.items(), strict=True)
     }
 
 
@@ -107,7 +116,7 @@ def _band(band: Band) -> Json:
     told = {
         "name": band.name,
         "eo:common_name": band.common_name or None,
-        "eo:center_wavelength": _finite(band.center_wavelength),
+        "eo:center_wavelength": _of_light(band.center_wavelength),
         "eo:full_width_half_max": _finite(band.full_width_half_max),
         "gsd": band.gsd,
     }
@@ -150,6 +159,11 @@ def nodata(array: Array) -> float | str | None:
     if isinstance(array.fill, str):
         return None
     return "nan" if math.isnan(array.fill) else array.fill
+
+
+def _of_light(wavelength: float) -> float | None:
+    """Return a wavelength, if it is one that ``eo:`` can tell of; a radar's stands in ``sar:``."""
+    return wavelength if wavelength <= LONGEST else None
 
 
 def _finite(number: float) -> float | None:

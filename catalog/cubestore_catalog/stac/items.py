@@ -8,15 +8,19 @@ import shapely
 from cubestore import layout
 from cubestore.encoding import Array
 from cubestore.records import software
-from cubestore.sensors import Sensor
+from cubestore.sensors.sentinel1 import CARRIER
 from cubestore_catalog.stac import coverage, described, outline, records
 from cubestore_catalog.stac.records import Json, declared, link
 from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
 ASSET = "data"
 
-RADAR: Json = {"sar:instrument_mode": "IW", "sar:frequency_band": "C", "sar:product_type": "RTC"}
-"""Of Sentinel-1 over land."""
+RADAR: Json = {
+    "sar:instrument_mode": "IW",
+    "sar:frequency_band": "C",
+    "sar:center_frequency": CARRIER / 1e9,
+}
+"""Of Sentinel-1 over land; the frequency in gigahertz."""
 
 STRETCHES = {"reflectance": [0, 0.3], "brightness": [1, 255], "backscatter": [0, 0.3]}
 """What of a variable is shown from black to white."""
@@ -25,10 +29,10 @@ SLOTS = "cubestore:slots"
 CHECKSUM = "cubestore:checksum"
 """SHA-256 of the group's ``zarr.json``: by it a run sees that nothing has changed."""
 
-EDITION, NEWEST = "cubestore:edition", 3
+EDITION, NEWEST = "cubestore:edition", 4
 """Which edition of the records this is, counted up whenever they say more, or other things, of what
 has not changed: those of an earlier one are written anew. The first gave whole tiles as outlines,
-the second no items to the vectors of patch sets.
+the second no items to the vectors of patch sets, the third a wavelength of light to radars.
 """
 
 PATH = "cubestore:path"
@@ -66,8 +70,12 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             **described.projection(grid, tile, held),
             **_physics(seen),
             **_clouds(seen),
-            **cube_of(seen, [a for a in seen.arrays.values() if not _is_vectors(a)]),
-            **_renders(sensor, seen.bands),
+            **cube_of(
+                seen,
+                [array for array in seen.arrays.values() if not _is_vectors(array)],
+                described.space(grid, tile),
+            ),
+            **_renders(seen),
             **of_cube(seen, checksum),
             "cubestore:models": models,
             SLOTS: [slot.told() for slot in seen.slots],
@@ -205,14 +213,19 @@ def _clouds(seen: Snapshot) -> Json:
     return {"eo:cloud_cover": round(sum(known) / len(known), 2)} if known else {}
 
 
-def cube_of(seen: Snapshot, arrays: list[Array]) -> Json:
-    """Return the dims and variables of some arrays of a cube."""
-    grid = layout.geobox(seen.cube.sensor, seen.cube.tile)
+def cube_of(seen: Snapshot, arrays: list[Array], space: Json) -> Json:
+    """Return the dims and variables of some arrays of a cube.
+
+    Args:
+        seen: the cube's state.
+        arrays: which.
+        space: their dims on the ground.
+    """
     times = [moment(slot.start) for slot in seen.seen]
     known = {
         "time": {"type": "temporal", "extent": [times[0], times[-1]], "values": times},
         "band": described.listed("bands", seen.bands),
-        **described.space(grid, seen.cube.tile),
+        **space,
     }
     used = {dim for array in arrays if not array.is_coordinate for dim in array.dims}
     dims = {name: told for name, told in known.items() if name in used}
@@ -227,8 +240,12 @@ def _is_vectors(array: Array) -> bool:
     return "source_model" in array.attributes
 
 
-def _renders(sensor: Sensor, held: tuple[str, ...]) -> Json:
-    """Return how the cube is shown: true colours where it has them, else its first band."""
+def _renders(seen: Snapshot) -> Json:
+    """Return how the cube is shown: true colours where it has them, else its first band.
+
+    As TiTiler's parameters for xarray have it: ``bidx`` counts bands from 1, ``sel`` is a moment.
+    """
+    sensor, held = seen.cube.sensor, seen.bands
     stretch = STRETCHES.get(sensor.pixels.name)
     if stretch is None:
         return {}
@@ -240,6 +257,8 @@ def _renders(sensor: Sensor, held: tuple[str, ...]) -> Json:
         "assets": [ASSET],
         "variable": sensor.pixels.name,
         "bands": list(shown),
+        "bidx": [held.index(name) + 1 for name in shown],
+        "sel": [f"time={moment(seen.seen[-1].start).removesuffix('Z')}"],  # as stored: zoneless
         "rescale": [stretch] * len(shown),
         "resampling": "nearest",
     }
@@ -254,4 +273,6 @@ def _sources(seen: Snapshot) -> list[Json]:
         titles = ids if len(ids) == len(addresses) else [slot.item_id] * len(addresses)
         for address, title in zip(addresses, titles, strict=True):
             found.setdefault(address, title)
-    return [{"rel": "derived_from", "href": href, "title": t} for href, t in found.items()]
+    return [
+        link("derived_from", href, records.GEOJSON, title=title) for href, title in found.items()
+    ]

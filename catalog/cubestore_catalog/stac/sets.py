@@ -76,7 +76,7 @@ def seen(found: PatchSet, checksum: str) -> SeenSet:
 
 def set_item(seen: SeenSet) -> Json:
     """Return the item of a patch set."""
-    attributes, arrays, created = seen.root.attributes, seen.arrays, seen.record.created
+    attributes, arrays, updated = seen.root.attributes, seen.arrays, seen.record.created
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
@@ -85,8 +85,8 @@ def set_item(seen: SeenSet) -> Json:
         **placed(seen.data),
         "properties": {
             "title": attributes["title"],
-            **span(seen.data, created),
-            "created": created,
+            **span(seen.data, updated),
+            "updated": updated,
             "license": records.license_of(attributes["license"]),
             "sci:citation": attributes["attribution"],
             "version": str(seen.root.number),
@@ -115,12 +115,12 @@ def placed(data: xr.Dataset) -> Json:
     return outline.placed(hull.buffer(MARGIN, quad_segs=1).intersection(EARTH))
 
 
-def span(data: xr.Dataset, created: str) -> Json:
+def span(data: xr.Dataset, updated: str) -> Json:
     """Return the time of all acquisitions, or when the set was written where none is known."""
     axes = [axis.values.ravel() for axis in data.coords.values() if axis.dtype.kind == "M"]
     times = np.concatenate([np.empty(0, "M8[us]"), *(axis.astype("M8[us]") for axis in axes)])
     known = times[~np.isnat(times)].astype("int64")
     if not known.size:
-        return {"datetime": created}
+        return {"datetime": updated}
     told = {"start_datetime": moment(int(known.min())), "end_datetime": moment(int(known.max()))}
     return {"datetime": None, **told}

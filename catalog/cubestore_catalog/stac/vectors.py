@@ -63,7 +63,8 @@ def vectors_item(
     """
     sensor, tile = seen.cube.sensor, seen.cube.tile
     arrays = [seen.arrays[name] for name in embedding.variables]
-    held = items.covered(seen, slots)
+    held, chips = items.covered(seen, slots), _chips(seen, embedding)
+    _, y, x, _ = seen.arrays[embedding.variable].dims
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
@@ -76,8 +77,8 @@ def vectors_item(
             "updated": seen.updated,
             **made_by(embedding),
             "grid:code": tile.grid_code,
-            **words.projection(_chips(seen, embedding), tile, held),
-            **items.cube_of(seen, arrays),
+            **words.projection(chips, tile, held),
+            **items.cube_of(seen, arrays, words.space(chips, tile, (y, x))),
             **items.of_cube(seen, checksum),
             "cubestore:slots": [_told(slot) for slot in slots],
             FACTS: facts(embedding, sensor.id, seen.bands),
