@@ -187,6 +187,17 @@ def test_vectors_of_patches_lead_to_their_set_and_model(catalog):
     assert "emb:chip_layout" not in collection.extra_fields  # patches lie in no grid
 
 
+def test_a_model_tells_of_all_that_it_was_given(store):
+    told = item_of(store, "models", "rcf-v1.0")["properties"]
+    given = {one["name"]: one["bands"] for one in told["mlm:input"]}
+    modis = item_of(store, "modis-09a1", "h18v04-modis-09a1")["properties"]["bands"]
+    assert given == {
+        "chips of modis-09a1": [band["name"] for band in modis],
+        "chips of sentinel-2-l2a": ["B04", "B08"],
+    }
+    assert told["providers"] == [{"name": MODEL.creator, "roles": ["producer"]}]
+
+
 def test_vectors_without_pixels_are_told_with_what_their_sensors_have(tmp_path, judge):
     store = cubestore.create_store(tmp_path / "store")
     source = "sentinel-1-rtc cop-dem-glo-30"

@@ -146,9 +146,10 @@ def _source(item: Json) -> str:
 
 def _model_links(members: Sequence[Json]) -> list[Json]:
     """Return the links of a collection of vectors: to the model, and to the pixels' collections."""
-    if vectors.FACTS not in members[0]["properties"] or members[0]["collection"] == vectors.MODELS:
+    facts = members[0]["properties"].get(vectors.FACTS)
+    if facts is None:
         return []
-    model = vectors.slug(members[0]["properties"][vectors.FACTS]["model"])
+    model = vectors.slug(facts["model"])
     return [
         link("emb:model", f"../{vectors.MODELS}/{model}/{model}.json", records.GEOJSON),
         *(

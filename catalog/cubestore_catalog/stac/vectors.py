@@ -23,6 +23,9 @@ MODELS = "models"
 ASSET = "embeddings"
 """As the extension demands."""
 
+TASKS = ["similarity-search"]
+"""What the vectors of any model are used for here, in the words of the MLM extension."""
+
 FACTS = "cubestore:embedding"
 """Property of an item of vectors: what it has in common with all that its model made."""
 
@@ -131,68 +134,83 @@ def model_items(vectors: Sequence[Json]) -> list[Json]:
 
 
 def _model(made: list[Json]) -> Json:
-    told = made[0]["properties"]
-    facts = told[FACTS]
-    name, bands = facts["model"], facts["bands"]
-    start, end = items.interval(made)
-    size, dimensions = facts["chip_size"], facts["dimensions"]
+    """Return the item of the model that made these vectors, maybe of pixels of several sensors."""
+    told = made[0]["properties"][FACTS]
+    name, dimensions, size = told["model"], told["dimensions"], told["chip_size"]
+    inputs = _inputs(made)
+    bands = [*dict.fromkeys(band for one in inputs for band in one["bands"])]
     named = {"bands": [{"name": band} for band in bands]} if bands else {}
-    box = outline.around([item["bbox"] for item in made])
+    creator = told["creator"]
+    start, end = items.interval(made)
     item = {
         "type": "Feature",
         "stac_version": records.STAC_VERSION,
         "id": slug(name),
         "collection": MODELS,
-        **outline.boxed(box),
+        **outline.boxed(outline.around([item["bbox"] for item in made])),
         "properties": {
             "title": name,
             "description": f"Makes a vector of {dimensions} numbers of {size} x {size} pixels.",
             "datetime": None,
             "start_datetime": start,
             "end_datetime": end,
+            **({"providers": [{"name": creator, "roles": ["producer"]}]} if creator else {}),
             **named,
             "mlm:name": name,
             "mlm:architecture": name,
-            "mlm:tasks": ["similarity-search"],
-            "mlm:input": [
-                {
-                    "name": f"chips of {facts['sensor']}",
-                    "bands": bands,
-                    "input": {
-                        "shape": [-1, len(bands) or -1, size, size],
-                        "dim_order": ["batch", "bands" if bands else "channel", "height", "width"],
-                        "data_type": "float32",
-                    },
-                    "pre_processing_function": told["emb:preprocessing"],
-                }
-            ],
-            "mlm:output": [
-                {
-                    "name": f"embedding, pooled by {facts['pooling']}",
-                    "tasks": ["similarity-search"],
-                    "result": {
-                        "shape": [-1, dimensions],
-                        "dim_order": ["batch", "embedding"],
-                        "data_type": "float32",
-                    },
-                }
-            ],
+            "mlm:tasks": TASKS,
+            "mlm:input": inputs,
+            "mlm:output": [_output(told)],
             "processing:software": items.software_used(),
-            FACTS: facts,
         },
-        "assets": {
-            "model": {
-                "href": _address(facts["url"]),
-                "title": name,
-                "roles": ["mlm:model"],
-                **named,
-                "mlm:artifact_type": "weights",
-                **(records.checksum_told(sha) if (sha := facts["weights"]) else {}),
-            }
-        },
+        "assets": {"model": {**_weights(told), **named}},
         "links": records.item_links(),
     }
     return declared(item)
+
+
+def _inputs(made: list[Json]) -> list[Json]:
+    """Return what a model was given: the chips of each sensor, any one of them at a time."""
+    each = [one["properties"] for one in made]
+    first = {(told[FACTS]["sensor"], *told[FACTS]["bands"]): told for told in reversed(each)}
+    return [_input(told[FACTS], told["emb:preprocessing"]) for _, told in sorted(first.items())]
+
+
+def _input(told: Json, preprocessing: Json) -> Json:
+    bands, size = told["bands"], told["chip_size"]
+    return {
+        "name": f"chips of {told['sensor']}",
+        "bands": bands,
+        "input": {
+            "shape": [-1, len(bands) or -1, size, size],
+            "dim_order": ["batch", "bands" if bands else "channel", "height", "width"],
+            "data_type": "float32",
+        },
+        "pre_processing_function": preprocessing,
+    }
+
+
+def _output(told: Json) -> Json:
+    return {
+        "name": f"embedding, pooled by {told['pooling']}",
+        "tasks": TASKS,
+        "result": {
+            "shape": [-1, told["dimensions"]],
+            "dim_order": ["batch", "embedding"],
+            "data_type": "float32",
+        },
+    }
+
+
+def _weights(told: Json) -> Json:
+    """Return the asset of a model: where it can be had or read of, and what its weights are."""
+    return {
+        "href": _address(told["url"]),
+        "title": told["model"],
+        "roles": ["mlm:model"],
+        "mlm:artifact_type": "weights",
+        **(records.checksum_told(told["weights"]) if told["weights"] else {}),
+    }
 
 
 def _address(url: str) -> str:
