@@ -22,7 +22,6 @@ from starlette.routing import Route
 from cubestore_catalog.errors import (
     CatalogError,
     ItemError,
-    RequestError,
     TooLargeError,
     TooSlowBodyError,
     UnknownRecordError,
@@ -33,6 +32,7 @@ from cubestore_catalog.search.index import Index, Page
 from cubestore_catalog.web import documents
 from cubestore_catalog.web.answers import address_of, answer, refuse, refuse_route
 from cubestore_catalog.web.documents import GEOJSON, OPENAPI, QUERYABLES, SCHEMA, Address, Link
+from cubestore_catalog.web.parameters import given_once
 from cubestore_catalog.web.queryables import queryables
 
 MOST_BYTES = 1_000_000
@@ -182,7 +182,7 @@ class _Service:
         return name
 
     def _got(self, request: Request, fixed: Mapping[str, Any]) -> Response:
-        search = replace(query.from_get(_parameters(request)), **fixed)
+        search = replace(query.from_get(given_once(request)), **fixed)
         return self._found(request, search, None)
 
     def _posted(self, request: Request, content: bytes) -> Response:
@@ -244,13 +244,6 @@ def _page_links(request: Request, page: Page, body: query.Json) -> list[Link]:
         return [*links, {**after, "href": here, "body": {**body, "token": page.token}}]
     parameters = urlencode({**request.query_params, "token": page.token})
     return [*links, {**after, "method": "GET", "href": f"{here}?{parameters}"}]
-
-
-def _parameters(request: Request) -> dict[str, str]:
-    names = [name for name, _ in request.query_params.multi_items()]
-    if len(set(names)) < len(names):
-        raise RequestError("A parameter is given twice", expected="each once, lists with commas")
-    return dict(request.query_params)
 
 
 async def _body(request: Request) -> bytes:

@@ -11,15 +11,15 @@ from cubestore.errors import LockedError, NotWritableError
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.publish import publish
 from cubestore_catalog.search.parquet import load
-from cubestore_catalog.stac.items import PATH
+from cubestore_catalog.stac.items import ASSET, PATH, SLOTS
 from cubestore_catalog.stac.parquet import FILE
-from cubestore_catalog.stac.records import CATALOG
+from cubestore_catalog.stac.records import CATALOG, ROOT
 from cubestore_catalog.web.documents import Address, Link
 
 log = logging.getLogger(__name__)
 
-ZARR = "zarr"
-"""What a store's files are served below."""
+ZARR, QUICKLOOK = "zarr", "quicklook"
+"""What a store's files are served below, and pictures of its cubes' slots."""
 
 Record = Mapping[str, Any]
 """An item or a collection."""
@@ -62,12 +62,35 @@ def at(address: Address, record: Record) -> Record:
         for name, asset in record.get("assets", {}).items()
         if (href := _href(address, home, asset["href"]))
     }
+    if ASSET in assets:
+        assets |= _pictures(address, record)
     links = [
         {**link, "href": href}
         for link in record.get("links", ())
         if (href := _linked(address, home, link))
     ]
     return {**record, "links": links, **({"assets": assets} if "assets" in record else {})}
+
+
+def _pictures(address: Address, item: Record) -> Mapping[str, Any]:
+    """Return the picture of a cube's clearest slot as an asset, as browsers of catalogues show it.
+
+    None of what is no cube: a patch set has no slots.
+    """
+    slots = item["properties"].get(SLOTS, ())
+    replaced = {one["supersedes"] for one in slots if "supersedes" in one}
+    shown = [one for one in slots if one["item_id"] not in replaced]
+    if not shown:
+        return {}
+    clearest = max(shown, key=lambda one: (one.get("clear_fraction", 0), one["datetime"]))
+    place = f"{QUICKLOOK}/{item['properties'][PATH]}/{clearest['slot']}.png"
+    picture = {
+        "href": f"{address.base}/{place}",
+        "type": "image/png",
+        "title": f"As it was seen on {clearest['datetime'][:10]}",
+        "roles": ["thumbnail"],
+    }
+    return {"thumbnail": picture}
 
 
 def _linked(address: Address, home: str, link: Link) -> str:
@@ -82,6 +105,8 @@ def _href(address: Address, home: str, href: str) -> str:
     """Return where something is served; "" where it is not."""
     if urlsplit(href).scheme:
         return href
+    if href == ROOT:
+        return f"{address.base}/{ZARR}/"
     _, inside, below = href.partition(home)
     if inside:
         return f"{address.base}/{ZARR}/{home}{below}"

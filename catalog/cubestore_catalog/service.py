@@ -160,8 +160,8 @@ class _Service:
     def routes(self) -> list[Route | Mount]:
         cube, files = "{grid}/{tile}/{sensor}", ZarrFiles(self.store.path)
         return [
-            Route("/zarr/{key:path}", files.get),
-            Route(f"/quicklook/{cube}/{{slot}}.{{ending}}", self.quicklook),
+            Route(f"/{served.ZARR}/{{key:path}}", files.get),
+            Route(f"/{served.QUICKLOOK}/{cube}/{{slot}}.{{ending}}", self.quicklook),
             Route(f"/embedding/{cube}/{{slot}}.{{ending}}", self.embedding),
             Route(f"/series/{cube}", self.series),
             Route("/search/similar", self.search_similar),

@@ -140,13 +140,18 @@ def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
     told = asked(app, "/collections/landsat-c2-l2/items").json()["features"]
     assert [one["id"] for one in told] == ["31UDQ-landsat-c2-l2"]
     assert told[0]["assets"]["data"]["href"] == f"{base}/zarr/{CUBE}"
+    picture = told[0]["assets"]["thumbnail"]  # of the last slot that no other supersedes
+    assert picture["href"] == f"{base}/quicklook/{CUBE}/2.png"
+    assert asked(app, picture["href"]).content[:4] == b"\x89PNG"
+    home = next(link["href"] for link in told[0]["links"] if link["rel"] == "store")
+    assert "landsat-c2-l2" in asked(app, f"{home}mgrs/31UDQ/").text
     every = asked(app, "/search").json()["features"]
     vectors = next(one for one in every if one["collection"] == "embeddings-rcf")
     assert vectors["assets"]["embeddings"]["href"] == f"{base}/zarr/{CUBE}"
     collection = asked(app, "/collections/landsat-c2-l2").json()
     assert asked(app, collection["assets"]["items"]["href"]).content[:4] == b"PAR1"
     for record in (*every, *asked(app, "/collections").json()["collections"]):
-        for link in record["links"]:
+        for link in (one for one in record["links"] if one["rel"] != "license"):
             assert link["href"].startswith(base), link
             assert asked(app, link["href"]).status_code == 200, link
     assert cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number == commit

@@ -101,6 +101,6 @@ def _offset(text: str, match: re.Match[str]) -> int:
 def _wrong(text: str) -> RequestError:
     return RequestError(
         f"{text!r} is no time",
-        expected="RFC 3339 with a zone like 2020-01-31T12:00:00Z, or start/end of which one may "
-        "be ..",
+        expected="RFC 3339 with a zone like 2020-01-31T12:00:00Z, or start/end, with .. for one "
+        "that is open",
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from cubestore_catalog.stac.records import STAC_VERSION
+
 JSON = "application/json"
 GEOJSON = "application/geo+json"
 SCHEMA = "application/schema+json"
@@ -62,7 +64,7 @@ def landing(address: Address, title: str, description: str, children: Mapping[st
         "id": "-".join(title.lower().split()),
         "title": title,
         "description": description,
-        "stac_version": "1.0.0",
+        "stac_version": STAC_VERSION,
         "conformsTo": list(CONFORMANCE),
         "links": [
             *_landing_links(address),

@@ -21,14 +21,24 @@ def parameters(request: Request, *names: str) -> dict[str, str]:
     Raises:
         RequestError: one is there twice, or is none of these.
     """
-    given = [name for name, _ in request.query_params.multi_items()]
-    if len(set(given)) < len(given):
-        raise RequestError("A parameter is given twice", expected="each once, lists with commas")
+    given = given_once(request)
     if strange := [name for name in given if name not in names]:
         raise RequestError(
             f"The parameter {strange[0]!r:.60} is not known",
             expected=f"some of {', '.join(names)}" if names else "none",
         )
+    return given
+
+
+def given_once(request: Request) -> dict[str, str]:
+    """Return the parameters of a query string, whatever they are called.
+
+    Raises:
+        RequestError: one is there twice.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(set(names)) < len(names):
+        raise RequestError("A parameter is given twice", expected="each once, lists with commas")
     return dict(request.query_params)
 
 

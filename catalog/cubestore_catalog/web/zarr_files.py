@@ -1,9 +1,9 @@
 """A store's files by HTTP, whole or by byte range: what a Zarr reader needs, and nothing else.
 
 Served are the keys of cubes and patch sets, the commit records beside them, and the catalogue's
-GeoParquet; what else lies in a
-store (locks, staging, ledgers) or outside it is as absent as a key that was never written: 404. A
-name is believed only if it is spelled as the store spells names, and no symbolic link is followed.
+GeoParquet; what else lies in a store (locks, staging, ledgers) or outside it is as absent as a key
+that was never written: 404. A name is believed only if it is spelled as the store spells names, and
+no symbolic link is followed.
 """
 
 import html
