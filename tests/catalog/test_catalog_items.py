@@ -321,6 +321,15 @@ def test_a_render_names_one_picture_to_who_knows_xarray_alone(store, sensor):
     assert len(told["rescale"]) == len(told["bands"])
 
 
+def test_a_render_is_of_a_moment_that_one_slot_has_alone(small):
+    append(small.cube("31UDQ", "sentinel-2-l2a"), slot(2))
+    second = replace(slot(2), item_id="scene-02-again", supersedes="scene-02")
+    append(small.cube("31UDQ", "sentinel-2-l2a"), second)
+    publish(small.path)
+    told = item_of(small, "sentinel-2-l2a", "31UDQ-sentinel-2-l2a")["properties"]
+    assert told["renders"]["overview"]["sel"] == ["time=2024-01-01T10:30:00"]
+
+
 def test_any_client_opens_the_asset_with_what_it_says(catalog):
     asset = catalog.get_child("modis-09a1").get_item("h18v04-modis-09a1").assets["data"]
     options = asset.extra_fields["xarray:open_kwargs"]

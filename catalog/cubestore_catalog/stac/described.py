@@ -7,7 +7,6 @@ dim of one of these arrays, and stand in the item's properties.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import orjson
 import shapely
@@ -16,8 +15,7 @@ from odc.geo.geobox import GeoBox
 from cubestore.encoding import Array
 from cubestore.grids import Tile
 from cubestore.sensors import Band
-
-Json = dict[str, Any]
+from cubestore_catalog.stac.records import Json
 
 DTYPES = {"bool": "uint8"}
 """What STAC has no word for."""

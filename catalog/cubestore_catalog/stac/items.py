@@ -1,5 +1,6 @@
 """A cube as a STAC item, which lies in the catalogue and, without its slots, in the cube itself."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,13 +51,11 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
     sensor, tile = seen.cube.sensor, seen.cube.tile
     grid = layout.geobox(sensor, tile)
     held = covered(seen, seen.seen)
-    item = {
-        "type": "Feature",
-        "stac_version": records.STAC_VERSION,
-        "id": item_id(seen),
-        "collection": sensor.id,
-        **outline.placed(coverage.on_earth(held, tile, grid)),
-        "properties": {
+    return records.item(
+        item_id(seen),
+        sensor.id,
+        place=outline.placed(coverage.on_earth(held, tile, grid)),
+        properties={
             "title": f"{sensor.title} on tile {tile.id}",
             **span(seen.seen),
             "created": moment(seen.created),
@@ -80,7 +79,7 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             "cubestore:models": models,
             SLOTS: [slot.told() for slot in seen.slots],
         },
-        "assets": records.group_assets(
+        assets=records.group_assets(
             seen.path,
             ASSET,
             seen.size,
@@ -88,11 +87,8 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             title="The cube",
             bands=described.arrays(seen.arrays.values(), sensor.gsd),
         ),
-        "links": records.item_links(
-            link("store", records.ROOT, records.ZARR, title="The store"), *_sources(seen)
-        ),
-    }
-    return declared(item)
+        links=[records.store_link(), *_sources(seen)],
+    )
 
 
 def covered(seen: Snapshot, slots: Iterable[Slot]) -> shapely.Geometry:
@@ -258,11 +254,18 @@ def _renders(seen: Snapshot) -> Json:
         "variable": sensor.pixels.name,
         "bands": list(shown),
         "bidx": [held.index(name) + 1 for name in shown],
-        "sel": [f"time={moment(seen.seen[-1].start).removesuffix('Z')}"],  # as stored: zoneless
+        "sel": [f"time={moment(_shown(seen)).removesuffix('Z')}"],  # as stored: zoneless
         "rescale": [stretch] * len(shown),
         "resampling": "nearest",
     }
     return {"renders": {"overview": render}}
+
+
+def _shown(seen: Snapshot) -> int:
+    """Return the last time at which there is one slot: what replaced another may have the same."""
+    slots = Counter(slot.start for slot in seen.slots)
+    alone = [slot.start for slot in seen.seen if slots[slot.start] == 1]
+    return (alone or [seen.seen[-1].start])[-1]
 
 
 def _sources(seen: Snapshot) -> list[Json]:

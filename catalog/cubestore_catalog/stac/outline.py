@@ -4,7 +4,7 @@ from typing import Any
 
 import shapely
 
-Json = dict[str, Any]
+from cubestore_catalog.stac.records import Json
 
 WIDEST = 181
 """Degrees of longitude, one of them for rounding: no tile is wider than half the globe."""

@@ -52,14 +52,42 @@ def link(rel: str, href: str, media: str = JSON, **more: Any) -> Json:  # noqa: 
     return {"rel": rel, "href": href, "type": media, **more}
 
 
-def item_links(*more: Json) -> list[Json]:
-    """Return the links of an item: to its catalogue and its collection, and some more."""
-    return [
-        link("root", "../../catalog.json"),
-        link("parent", "../collection.json"),
-        link("collection", "../collection.json"),
-        *more,
-    ]
+def item(
+    name: str,
+    collection: str,
+    *,
+    place: Json,
+    properties: Json,
+    assets: Json,
+    links: Iterable[Json] = (),
+) -> Json:
+    """Return an item.
+
+    Args:
+        name: its id.
+        collection: that it belongs to.
+        place: its geometry and bbox.
+        properties: what it tells.
+        assets: what it leads to.
+        links: beside those to its catalogue and its collection.
+    """
+    home = [link(rel, "../collection.json") for rel in ("parent", "collection")]
+    made = {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "id": name,
+        "collection": collection,
+        **place,
+        "properties": properties,
+        "assets": assets,
+        "links": [link("root", "../../catalog.json"), *home, *links],
+    }
+    return declared(made)
+
+
+def store_link() -> Json:
+    """Return the link from an item to the store."""
+    return link("store", ROOT, ZARR, title="The store")
 
 
 def href_of(collection: str, item: str) -> str:

@@ -10,7 +10,7 @@ from cubestore.embeddings import patch_sets
 from cubestore.embeddings.definition import Embedding, described
 from cubestore_catalog.stac import described as words
 from cubestore_catalog.stac import records, sets, vectors
-from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.records import Json
 from cubestore_catalog.stac.sets import SeenSet
 
 
@@ -31,13 +31,11 @@ def _item(seen: SeenSet, embedding: Embedding) -> Json | None:
     data = seen.data.isel(patch=np.flatnonzero(has_vectors))
     arrays = {name: known[name] for name in embedding.variables}
     source = embedding.source_data
-    item = {
-        "type": "Feature",
-        "stac_version": records.STAC_VERSION,
-        "id": f"{seen.item_id}-{embedding.variable}",
-        "collection": vectors.collection_of(embedding.model),
-        **sets.placed(data),
-        "properties": {
+    return records.item(
+        f"{seen.item_id}-{embedding.variable}",
+        vectors.collection_of(embedding.model),
+        place=sets.placed(data),
+        properties={
             "title": f"{embedding.model} on {seen.root.attributes['title']}",
             **sets.span(data, seen.record.created),
             "updated": seen.record.created,
@@ -48,7 +46,7 @@ def _item(seen: SeenSet, embedding: Embedding) -> Json | None:
             "cubestore:patches": int(has_vectors.sum()),
             vectors.FACTS: vectors.facts(embedding, source, _bands(seen, source)),
         },
-        "assets": records.group_assets(
+        assets=records.group_assets(
             seen.path,
             vectors.ASSET,
             seen.record.total_bytes,
@@ -56,12 +54,11 @@ def _item(seen: SeenSet, embedding: Embedding) -> Json | None:
             title="The patch set that holds the vectors",
             bands=words.arrays(arrays.values()),
         ),
-        "links": records.item_links(
-            link("store", records.ROOT, records.ZARR, title="The store"),
+        links=[
+            records.store_link(),
             *vectors.origins(embedding, sets.PATCHES, seen.item_id),
-        ),
-    }
-    return declared(item)
+        ],
+    )
 
 
 def _bands(seen: SeenSet, source: str) -> list[str]:

@@ -10,7 +10,7 @@ from cubestore.encoding import Array
 from cubestore.patches import PatchSet
 from cubestore.records import Record, Root
 from cubestore_catalog.stac import described, items, outline, records
-from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.records import Json
 from cubestore_catalog.stac.snapshot import moment
 
 PATCHES = "patches"
@@ -77,13 +77,11 @@ def seen(found: PatchSet, checksum: str) -> SeenSet:
 def set_item(seen: SeenSet) -> Json:
     """Return the item of a patch set."""
     attributes, arrays, updated = seen.root.attributes, seen.arrays, seen.record.created
-    item = {
-        "type": "Feature",
-        "stac_version": records.STAC_VERSION,
-        "id": seen.item_id,
-        "collection": PATCHES,
-        **placed(seen.data),
-        "properties": {
+    return records.item(
+        seen.item_id,
+        PATCHES,
+        place=placed(seen.data),
+        properties={
             "title": attributes["title"],
             **span(seen.data, updated),
             "updated": updated,
@@ -95,7 +93,7 @@ def set_item(seen: SeenSet) -> Json:
             **seen.state,
             "cubestore:patches": int(seen.data.sizes["patch"]),
         },
-        "assets": records.group_assets(
+        assets=records.group_assets(
             seen.path,
             items.ASSET,
             seen.record.total_bytes,
@@ -103,9 +101,8 @@ def set_item(seen: SeenSet) -> Json:
             title="The patches",
             bands=described.arrays(arrays.values()),
         ),
-        "links": records.item_links(link("store", records.ROOT, records.ZARR, title="The store")),
-    }
-    return declared(item)
+        links=[records.store_link()],
+    )
 
 
 def placed(data: xr.Dataset) -> Json:

@@ -16,6 +16,7 @@ from cubestore.committed import Shard, committed
 from cubestore.cube import Cube
 from cubestore.encoding import Array
 from cubestore.records import Root, digest
+from cubestore_catalog.stac.records import Json
 
 TOLD = (
     "time",
@@ -29,8 +30,6 @@ TOLD = (
     "created",
 )
 """The coordinates that items tell of."""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from cubestore.embeddings.stored import commits_of
 from cubestore.visible import COMPUTED
 from cubestore_catalog.stac import coverage, items, outline, records
 from cubestore_catalog.stac import described as words
-from cubestore_catalog.stac.records import Json, declared, link
+from cubestore_catalog.stac.records import Json, link
 from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
 MODELS = "models"
@@ -68,13 +68,11 @@ def vectors_item(
     arrays = [seen.arrays[name] for name in embedding.variables]
     held, chips = items.covered(seen, slots), _chips(seen, embedding)
     _, y, x, _ = seen.arrays[embedding.variable].dims
-    item = {
-        "type": "Feature",
-        "stac_version": records.STAC_VERSION,
-        "id": f"{items.item_id(seen)}-{embedding.variable}",
-        "collection": collection_of(embedding.model),
-        **outline.placed(coverage.on_earth(held, tile, layout.geobox(sensor, tile))),
-        "properties": {
+    return records.item(
+        f"{items.item_id(seen)}-{embedding.variable}",
+        collection_of(embedding.model),
+        place=outline.placed(coverage.on_earth(held, tile, layout.geobox(sensor, tile))),
+        properties={
             "title": f"{embedding.model} on {sensor.title}, tile {tile.id}",
             **items.span(list(slots)),
             "updated": seen.updated,
@@ -86,7 +84,7 @@ def vectors_item(
             "cubestore:slots": [_told(slot) for slot in slots],
             FACTS: facts(embedding, sensor.id, seen.bands),
         },
-        "assets": records.group_assets(
+        assets=records.group_assets(
             seen.path,
             ASSET,
             seen.size,
@@ -94,12 +92,8 @@ def vectors_item(
             title="The cube that holds the vectors",
             bands=words.arrays(arrays),
         ),
-        "links": records.item_links(
-            link("store", records.ROOT, records.ZARR, title="The store"),
-            *origins(embedding, sensor.id, items.item_id(seen)),
-        ),
-    }
-    return declared(item)
+        links=[records.store_link(), *origins(embedding, sensor.id, items.item_id(seen))],
+    )
 
 
 def made_by(embedding: Embedding) -> Json:
@@ -142,13 +136,11 @@ def _model(made: list[Json]) -> Json:
     named = {"bands": [{"name": band} for band in bands]} if bands else {}
     creator = told["creator"]
     start, end = items.interval(made)
-    item = {
-        "type": "Feature",
-        "stac_version": records.STAC_VERSION,
-        "id": slug(name),
-        "collection": MODELS,
-        **outline.boxed(outline.around([item["bbox"] for item in made])),
-        "properties": {
+    return records.item(
+        slug(name),
+        MODELS,
+        place=outline.boxed(outline.around([item["bbox"] for item in made])),
+        properties={
             "title": name,
             "description": f"Makes a vector of {dimensions} numbers of {size} x {size} pixels.",
             "datetime": None,
@@ -163,10 +155,8 @@ def _model(made: list[Json]) -> Json:
             "mlm:output": [_output(told)],
             "processing:software": items.software_used(),
         },
-        "assets": {"model": {**_weights(told), **named}},
-        "links": records.item_links(),
-    }
-    return declared(item)
+        assets={"model": {**_weights(told), **named}},
+    )
 
 
 def _inputs(made: list[Json]) -> list[Json]:
