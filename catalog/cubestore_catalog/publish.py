@@ -1,14 +1,11 @@
 """A store's cubes as a static STAC catalogue: JSON that links to itself, and GeoParquet beside it.
 
 Only what was committed to since the last run is looked at: an item keeps the checksum of its
-group's ``zarr.json``. Every file is replaced in one step, items before the collections that list
-them, so that who reads meanwhile sees the old or the new of each. The catalogue can always be
-written anew, so nothing is synced.
+group's ``zarr.json``.
 """
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,9 +19,10 @@ from cubestore.errors import CubestoreError, LockedError
 from cubestore.patches import PatchSet
 from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
+from cubestore_catalog import written
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.search.parquet import read
-from cubestore_catalog.stac import collections, items, parquet, set_vectors, sets, snapshot, vectors
+from cubestore_catalog.stac import items, parquet, set_vectors, sets, snapshot, vectors
 from cubestore_catalog.stac.records import CATALOG, Json
 
 log = logging.getLogger(__name__)
@@ -84,7 +82,7 @@ def publish(store: str | os.PathLike[str], *, attributes: bool = True) -> Publis
         before = _known(folder)
         failed: dict[str, str] = {}
         now = dict(_described(opened, before, failed, attributes=attributes))
-        return _write(folder, before, now, failed)
+        return _published(folder, before, now, failed)
 
 
 def _known(folder: Path) -> Groups:
@@ -201,88 +199,24 @@ def _items(seen: snapshot.Snapshot, checksum: str) -> list[Json]:
     return [items.cube_item(seen, models=models, checksum=checksum), *made]
 
 
-def _write(folder: Path, before: Groups, now: Groups, failed: Mapping[str, str]) -> Published:
+def _published(folder: Path, before: Groups, now: Groups, failed: Mapping[str, str]) -> Published:
     old, new = _by_place(before), _by_place(now)
     models = vectors.model_items([i for i in new.values() if vectors.FACTS in i["properties"]])
     new |= {_place(item): item for item in models}
-    changed = [place for place, item in new.items() if old.get(place) != item]
-    lost = [place for place in new if place not in changed and not _file(folder, place).exists()]
-    for place in [*changed, *lost]:
-        _put(_file(folder, place), new[place])
-    gone = set(old) - set(new)
-    _write_collections(folder, new, {home for home, _ in [*changed, *gone]})
-    _remove(folder, set(new))
+    changed = written.write(folder, old, new)
     return Published(
         catalog=str(folder / "catalog.json"),
         items=len(new),
         written=len(changed),
-        removed=len(gone),
+        removed=len(set(old) - set(new)),
         collections=tuple(sorted({home for home, _ in new})),
         failed=dict(sorted(failed.items())),
     )
 
 
-Place = tuple[str, str]
-"""The ids of a collection and an item."""
-
-
-def _by_place(groups: Groups) -> dict[Place, Json]:
+def _by_place(groups: Groups) -> dict[written.Place, Json]:
     return {_place(item): item for members in groups.values() for item in members}
 
 
-def _place(item: Json) -> Place:
+def _place(item: Json) -> written.Place:
     return item["collection"], item["id"]
-
-
-def _file(folder: Path, place: Place) -> Path:
-    home, name = place
-    return folder / home / name / f"{name}.json"
-
-
-def _write_collections(folder: Path, new: Mapping[Place, Json], changed: set[str]) -> None:
-    """Write the collections in which something has changed, then the catalogue that lists them."""
-    titles = {}
-    for home in sorted({home for home, _ in new}):
-        members = [item for place, item in sorted(new.items()) if place[0] == home]
-        document = collections.collection(home, members)
-        titles[home] = document["title"]
-        if home in changed or not (folder / home / parquet.FILE).exists():
-            parquet.write(folder / home / parquet.FILE, members, document)
-        _put(folder / home / "collection.json", document)
-    _put(folder / "catalog.json", collections.catalog(titles))
-
-
-def _put(path: Path, document: Json) -> None:
-    """Write a document unless it is there already."""
-    data = orjson.dumps(document, option=orjson.OPT_INDENT_2)
-    try:
-        if path.read_bytes() == data:
-            return
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    disk.sweep(path.parent)  # who was killed while writing it left a part
-    disk.replace(path, data, synced=False)
-
-
-def _remove(folder: Path, new: set[Place]) -> None:
-    """Remove the collections and items that no cube has any more, and nothing that is not ours."""
-    homes = {home for home, _ in new}
-    for home in folder.iterdir():
-        if not (home / "collection.json").is_file():
-            continue
-        if home.name not in homes:
-            _clear(home)
-            continue
-        for item in home.iterdir():
-            if (item / f"{item.name}.json").is_file() and (home.name, item.name) not in new:
-                shutil.rmtree(item)
-
-
-def _clear(home: Path) -> None:
-    """Remove a collection, and last the file by which whoever goes on after a kill knows it."""
-    for entry in home.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        elif entry.name != "collection.json":
-            entry.unlink()
-    shutil.rmtree(home)

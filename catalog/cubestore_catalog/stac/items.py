@@ -1,6 +1,5 @@
 """A cube as a STAC item, which lies in the catalogue and, without its slots, in the cube itself."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ from cubestore import layout
 from cubestore.encoding import Array
 from cubestore.records import software
 from cubestore.sensors.sentinel1 import CARRIER
-from cubestore_catalog.stac import coverage, described, outline, records
+from cubestore_catalog.stac import coverage, described, outline, records, renders
 from cubestore_catalog.stac.records import Json, declared, link
 from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
@@ -22,9 +21,6 @@ RADAR: Json = {
     "sar:center_frequency": CARRIER / 1e9,
 }
 """Of Sentinel-1 over land; the frequency in gigahertz."""
-
-STRETCHES = {"reflectance": [0, 0.3], "brightness": [1, 255], "backscatter": [0, 0.3]}
-"""What of a variable is shown from black to white."""
 
 SLOTS = "cubestore:slots"
 CHECKSUM = "cubestore:checksum"
@@ -74,7 +70,7 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
                 [array for array in seen.arrays.values() if not _is_vectors(array)],
                 described.space(grid, tile),
             ),
-            **_renders(seen),
+            **renders.renders(seen, ASSET),
             **of_cube(seen, checksum),
             "cubestore:models": models,
             SLOTS: [slot.told() for slot in seen.slots],
@@ -234,38 +230,6 @@ def cube_of(seen: Snapshot, arrays: list[Array], space: Json) -> Json:
 
 def _is_vectors(array: Array) -> bool:
     return "source_model" in array.attributes
-
-
-def _renders(seen: Snapshot) -> Json:
-    """Return how the cube is shown: true colours where it has them, else its first band.
-
-    As TiTiler's parameters for xarray have it: ``bidx`` counts bands from 1, ``sel`` is a moment.
-    """
-    sensor, held = seen.cube.sensor, seen.bands
-    stretch = STRETCHES.get(sensor.pixels.name)
-    if stretch is None:
-        return {}
-    names = {sensor.band(name).common_name: name for name in held}
-    colours = [names[colour] for colour in ("red", "green", "blue") if colour in names]
-    shown, title = (colours, "True colour") if len(colours) == len("rgb") else (held[:1], held[0])
-    render = {
-        "title": title,
-        "assets": [ASSET],
-        "variable": sensor.pixels.name,
-        "bands": list(shown),
-        "bidx": [held.index(name) + 1 for name in shown],
-        "sel": [f"time={moment(_shown(seen)).removesuffix('Z')}"],  # as stored: zoneless
-        "rescale": [stretch] * len(shown),
-        "resampling": "nearest",
-    }
-    return {"renders": {"overview": render}}
-
-
-def _shown(seen: Snapshot) -> int:
-    """Return the last time at which there is one slot: what replaced another may have the same."""
-    slots = Counter(slot.start for slot in seen.slots)
-    alone = [slot.start for slot in seen.seen if slots[slot.start] == 1]
-    return (alone or [seen.seen[-1].start])[-1]
 
 
 def _sources(seen: Snapshot) -> list[Json]:
