@@ -196,6 +196,33 @@ def test_every_link_leads_somewhere(http, address):
     assert {f"{address}/{name}" for name in ("api", "conformance", "queryables")} < seen
 
 
+EACH = {
+    "bbox": "0,40,5,50",
+    "intersects": '{"type": "Point", "coordinates": [0.5, 45.5]}',
+    "datetime": "2023-01-20T00:00:00Z/..",
+    "collections": "radar",
+    "ids": "scene-001",
+    "limit": "3",
+    "sortby": "id",
+    "fields": "id",
+    "query": '{"platform": {"eq": "sat-a"}}',
+    "filter": "platform = 'sat-b'",
+}
+HOW = {"filter-lang", "filter-crs", "token"}
+"""What says how another one is meant, or where to go on."""
+
+
+def test_the_description_names_what_a_search_listens_to(http):
+    paths = http.get("/api").json()["paths"]
+    for path in ("/search", "/collections/{collection}/items"):
+        named = [one["name"] for one in paths[path]["get"]["parameters"] if one["in"] == "query"]
+        assert {*named} == {*EACH, *HOW}
+    assert "requestBody" in paths["/search"]["post"]
+    whole = http.get("/search").json()["features"]
+    for name, value in EACH.items():
+        assert http.get("/search", params={name: value}).json()["features"] != whole, name
+
+
 @pytest.mark.parametrize(
     "path",
     [

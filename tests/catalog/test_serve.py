@@ -149,7 +149,9 @@ def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
     vectors = next(one for one in every if one["collection"] == "embeddings-rcf")
     assert vectors["assets"]["embeddings"]["href"] == f"{base}/zarr/{CUBE}"
     collection = asked(app, "/collections/landsat-c2-l2").json()
-    assert asked(app, collection["assets"]["items"]["href"]).content[:4] == b"PAR1"
+    parquet = asked(app, collection["assets"]["items"]["href"])
+    assert parquet.content[:4] == b"PAR1"
+    assert parquet.headers["content-type"] == collection["assets"]["items"]["type"]
     for record in (*every, *asked(app, "/collections").json()["collections"]):
         for link in (one for one in record["links"] if one["rel"] != "license"):
             assert link["href"].startswith(base), link

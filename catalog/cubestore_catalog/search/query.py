@@ -279,3 +279,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "query": lambda text: json(text.encode()),
 }
 """How the parameters of GET become those of POST."""
+
+ASKED = (*READERS, "datetime", "filter", "filter-lang", "filter-crs", "token")
+"""All parameters of a search."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from cubestore_catalog.search.query import ASKED
 from cubestore_catalog.stac.records import STAC_VERSION
 
 JSON = "application/json"
@@ -27,6 +28,12 @@ CONFORMANCE = (
     *(f"{CQL2}/{part}" for part in ("cql2-text", "cql2-json", "basic-cql2")),
 )
 """The classes that are kept; those of the filter never left their release candidate."""
+
+SEARCHED = ("/search", "/items")
+"""How paths end at which items are searched."""
+
+BODY = {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
+"""A search that is posted."""
 
 Link = dict[str, Any]
 
@@ -92,7 +99,7 @@ def openapi(address: Address, title: str, paths: Mapping[str, Sequence[str]]) ->
         "info": {"title": title, "version": "1.0.0"},
         "servers": [{"url": address.base}],
         "paths": {
-            path: {method.lower(): _operation(path) for method in methods}
+            path: {method.lower(): _operation(path, method) for method in methods}
             for path, methods in paths.items()
         },
     }
@@ -115,12 +122,20 @@ def _child(address: Address, name: str, document: Mapping[str, Any]) -> Link:
     return address.link("child", "collections", name, title=document.get("title") or name)
 
 
-def _operation(path: str) -> dict[str, Any]:
+def _operation(path: str, method: str) -> dict[str, Any]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    text = {"type": "string"}
+    asked = ASKED if path.endswith(SEARCHED) and method == "GET" else ()
+    answers = {"200": "OK", "400": "Wrong parameters", "404": "There is none of that name"}
     return {
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": text} for name in names
+            *(_parameter(name, "path") for name in names),
+            *(_parameter(name, "query") for name in asked),
         ],
-        "responses": {"200": {"description": "OK"}, "400": {"description": "Wrong parameters"}},
+        **({"requestBody": BODY} if method == "POST" else {}),
+        "responses": {code: {"description": text} for code, text in answers.items()},
     }
+
+
+def _parameter(name: str, place: str) -> dict[str, Any]:
+    schema = {"type": "integer" if name == "limit" else "string"}
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}

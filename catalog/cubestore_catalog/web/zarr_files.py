@@ -27,7 +27,7 @@ from cubestore.records import METADATA
 from cubestore.sensors import SENSORS
 from cubestore_catalog.errors import UnknownRecordError
 from cubestore_catalog.stac.parquet import FILE
-from cubestore_catalog.stac.records import CATALOG
+from cubestore_catalog.stac.records import CATALOG, JSON, PARQUET
 
 PIECE = 256 * 1024
 """Bytes that are read and sent at a time: all that a request holds in memory."""
@@ -49,7 +49,7 @@ _LISTED = re.compile(rf"|(?:{_HOMES})(?:/{_NAME}){{0,2}}", re.ASCII)
 """Directories down to a cube's own: a remote store finds its cubes by them."""
 
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
-_TYPES = {".json": "application/json"}
+_TYPES = {".json": JSON, ".parquet": PARQUET}
 
 _SHARDED = {
     layer.name
