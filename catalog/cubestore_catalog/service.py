@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -97,53 +98,66 @@ def service(
         opened, OpenedCubes(opened), Workers(DRAWING, WAITING, seconds), similar.Similar(opened)
     )
     searching = Workers(SEARCHING, WAITING, seconds)
-
-    def build(items: Iterable[Item], collections: Sequence[Mapping[str, Any]]) -> Starlette:
-        if any(one["id"] == MODELS for one in collections):
-            similar.get_ready()
-        return api(
-            Index(items),
-            collections,
-            title=f"Cubes of {os.path.basename(opened.path)}",  # noqa: PTH119 - of a text
-            description="Analysis-ready cubes of satellite images, one for each tile and sensor.",
-            page=BROWSE.removeprefix("/"),
-            run=searching.run,
-            adapt=served.at,
-        )
-
+    build = partial(_catalogue, os.path.basename(opened.path), searching)  # noqa: PTH119 - of a text
     catalogue = Live(opened, load, build, refresh, first=first, tell=tell)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(catalogue.watch())
-        yield
-        watching.cancel()
-        for workers in (service.workers, searching):
-            workers.close()
-
     application = Starlette(
         routes=[*service.routes(), Mount("/", browse.PeopleFirst(catalogue, BROWSE))],
-        middleware=[
-            Middleware(Attended),
-            Middleware(SafeHeaders),
-            Middleware(Gate),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=["*"],
-                allow_methods=METHODS,
-                allow_headers=["*"],
-                expose_headers=EXPOSED,
-            ),
-        ],
+        middleware=_middleware(),
         exception_handlers={
             CubestoreError: refuse,
             HTTPException: refuse_route,
             Exception: refuse_rest,
         },
-        lifespan=lifespan,
+        lifespan=partial(_alive, catalogue, (service.workers, searching)),
     )
     application.state.store = opened.path
     return application
+
+
+def _catalogue(
+    name: str,
+    searching: Workers,
+    items: Iterable[Item],
+    collections: Sequence[Mapping[str, Any]],
+) -> Starlette:
+    """Return the API of what a store holds now."""
+    if any(one["id"] == MODELS for one in collections):
+        similar.get_ready()
+    return api(
+        Index(items),
+        collections,
+        title=f"Cubes of {name}",
+        description="Analysis-ready cubes of satellite images, one for each tile and sensor.",
+        page=BROWSE.removeprefix("/"),
+        run=searching.run,
+        adapt=served.at,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _alive(catalogue: Live, every: Iterable[Workers], _: Starlette) -> AsyncIterator[None]:
+    """Look for new commits as long as an application lives, and let its workers go with it."""
+    watching = asyncio.create_task(catalogue.watch())
+    yield
+    watching.cancel()
+    for workers in every:
+        workers.close()
+
+
+def _middleware() -> list[Middleware]:
+    """Return what each request goes through, from outside."""
+    return [
+        Middleware(Attended),
+        Middleware(SafeHeaders),
+        Middleware(Gate),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=["*"],
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
