@@ -169,6 +169,16 @@ def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
     assert vectors.properties["emb:quantization"]["scale"] == [MODEL.scale]
 
 
+def test_a_patch_set_tells_of_the_bands_of_each_sensor(store):
+    told = item_of(store, "patches", "noise-train")["properties"]
+    axes = {dim: one for dim, one in told["cube:dimensions"].items() if one["type"] == "bands"}
+    assert {dim: one["values"] for dim, one in axes.items()} == {
+        "band": ["B04", "B08"],
+        "band_s1": ["vv", "vh"],
+    }
+    assert {"created", "updated"} & {*told} == {"updated"}  # when it was begun is not known
+
+
 def test_vectors_of_patches_lead_to_their_set_and_model(catalog):
     vectors = catalog.get_child("embeddings-rcf-v1.0").get_item(SET_VECTORS)
     told = vectors.properties
@@ -195,6 +205,7 @@ def test_a_model_tells_of_all_that_it_was_given(store):
         "chips of modis-09a1": [band["name"] for band in modis],
         "chips of sentinel-2-l2a": ["B04", "B08"],
     }
+    assert told["description"] == "Makes a vector of 4 numbers of 20 x 20 or 256 x 256 pixels."
     assert told["providers"] == [{"name": MODEL.creator, "roles": ["producer"]}]
 
 

@@ -77,6 +77,7 @@ def seen(found: PatchSet, checksum: str) -> SeenSet:
 def set_item(seen: SeenSet) -> Json:
     """Return the item of a patch set."""
     attributes, arrays, updated = seen.root.attributes, seen.arrays, seen.record.created
+    bands = _bands(seen.data)
     return records.item(
         seen.item_id,
         PATCHES,
@@ -88,7 +89,7 @@ def set_item(seen: SeenSet) -> Json:
             "license": records.license_of(attributes["license"]),
             "sci:citation": attributes["attribution"],
             "version": str(seen.root.number),
-            "cube:dimensions": described.counted(arrays, ()),
+            "cube:dimensions": {**bands, **described.counted(arrays, bands)},
             "cube:variables": described.variables(arrays.values()),
             **seen.state,
             "cubestore:patches": int(seen.data.sizes["patch"]),
@@ -103,6 +104,12 @@ def set_item(seen: SeenSet) -> Json:
         ),
         links=[records.store_link()],
     )
+
+
+def _bands(data: xr.Dataset) -> Json:
+    """Return the dims along which bands lie: one for each sensor of a set."""
+    axes = sorted(str(name) for name in data.indexes if str(name).startswith("band"))
+    return {dim: described.listed("bands", [*map(str, data[dim].values)]) for dim in axes}
 
 
 def placed(data: xr.Dataset) -> Json:

@@ -130,11 +130,12 @@ def model_items(vectors: Sequence[Json]) -> list[Json]:
 def _model(made: list[Json]) -> Json:
     """Return the item of the model that made these vectors, maybe of pixels of several sensors."""
     told = made[0]["properties"][FACTS]
-    name, dimensions, size = told["model"], told["dimensions"], told["chip_size"]
+    name, dimensions, creator = told["model"], told["dimensions"], told["creator"]
+    sizes = sorted({one["properties"][FACTS]["chip_size"] for one in made})
+    squares = " or ".join(f"{size} x {size}" for size in sizes)
     inputs = _inputs(made)
     bands = [*dict.fromkeys(band for one in inputs for band in one["bands"])]
     named = {"bands": [{"name": band} for band in bands]} if bands else {}
-    creator = told["creator"]
     start, end = items.interval(made)
     return records.item(
         slug(name),
@@ -142,7 +143,7 @@ def _model(made: list[Json]) -> Json:
         place=outline.boxed(outline.around([item["bbox"] for item in made])),
         properties={
             "title": name,
-            "description": f"Makes a vector of {dimensions} numbers of {size} x {size} pixels.",
+            "description": f"Makes a vector of {dimensions} numbers of {squares} pixels.",
             "datetime": None,
             "start_datetime": start,
             "end_datetime": end,
