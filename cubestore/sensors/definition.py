@@ -137,6 +137,9 @@ class Sensor:
     constellation: str
     """STAC ``constellation``, or "" for aircraft."""
 
+    instruments: tuple[str, ...] = ()
+    """STAC ``instruments``, as the archives' own items have them; none where they name none."""
+
     license: str
     """SPDX id, or the name of the terms."""
 

@@ -71,6 +71,7 @@ SENTINEL_1_RTC = Sensor(
     optional_layers=(_LAYOVER_SHADOW, _INCIDENCE_ANGLE),
     mantissa_bits=MANTISSA_BITS,
     constellation="sentinel-1",
+    instruments=("c-sar",),
     license="CC-BY-4.0",
     attribution=(
         "Contains modified Copernicus Sentinel data; terrain correction by Catalyst for Microsoft"

@@ -33,6 +33,7 @@ ESA_WORLDCOVER = Sensor(
     ),
     bands=(Band(name="map", gsd=10, source=_MANUAL),),
     constellation="sentinel-1, sentinel-2",
+    instruments=("c-sar", "msi"),
     license="CC-BY-4.0",
     attribution=(
         "© ESA WorldCover project / Contains modified Copernicus Sentinel data processed by"

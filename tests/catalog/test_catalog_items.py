@@ -95,6 +95,7 @@ def test_a_cube_is_told_by_the_words_of_the_field(store):
     assert (told["datetime"], told["start_datetime"]) == (None, "2024-01-01T10:30:00Z")
     assert told["end_datetime"] == "2024-01-03T10:30:00Z"
     assert (told["proj:code"], told["grid:code"]) == ("EPSG:32631", "MGRS-31UDQ")
+    assert (told["constellation"], told["instruments"]) == ("sentinel-2", ["msi"])
     assert told["proj:shape"] == [10980, 10980]
     assert told["eo:cloud_cover"] == 2
     assert told["bands"][2]["eo:common_name"] == "red"
@@ -122,6 +123,7 @@ def test_a_collection_tells_of_all_its_cubes(tmp_path):
     publish(made.path)
     (told,) = load(made.path)[1]
     assert told["summaries"]["platform"] == ["sentinel-2a", "sentinel-2b"]
+    assert told["summaries"]["instruments"] == ["msi"]
     assert [band["name"] for band in told["summaries"]["bands"]] == ["B02", "B04", "B08"]
     assert told["summaries"]["cubestore:slots"] == {"minimum": 2, "maximum": 2}
     asset = told["item_assets"]["data"]

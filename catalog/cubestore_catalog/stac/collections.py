@@ -167,6 +167,7 @@ def _summaries(name: str, members: Sequence[Json]) -> dict[str, Any]:
     slots = {"minimum": min(counts), "maximum": max(counts)} if any(counts) else {}
     found = {
         "platform": sorted({one for each in told for one in items.platforms(each)}),
+        "instruments": sorted({one for each in told for one in each.get("instruments", ())}),
         **listed,
         "bands": _bands(name, told) if name in sensors.SENSORS else [],
         items.SLOTS: slots,

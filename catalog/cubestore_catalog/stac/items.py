@@ -59,7 +59,7 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             "license": records.license_of(sensor.license),
             "sci:citation": sensor.attribution,
             "gsd": sensor.gsd,
-            **_platforms(seen),
+            **_instrument(seen),
             "version": str(seen.root.number),
             "grid:code": tile.grid_code,
             **described.projection(grid, tile, held),
@@ -180,14 +180,15 @@ def platforms(properties: Json) -> list[str]:
     return [told] if told else properties.get(PLATFORMS, [])
 
 
-def _platforms(seen: Snapshot) -> Json:
-    """Return the platform: STAC has a word for one of them, and none for several."""
+def _instrument(seen: Snapshot) -> Json:
+    """Return what took the pictures: STAC has a word for one platform, and none for several."""
     names = sorted({slot.platform for slot in seen.seen} - {""})
     told: Json = {"platform": names[0]} if len(names) == 1 else {}
     if len(names) > 1:
         told[PLATFORMS] = names
-    constellation = seen.cube.sensor.constellation
-    return {**told, "constellation": constellation} if constellation else told
+    sensor = seen.cube.sensor
+    known = {"constellation": sensor.constellation, "instruments": [*sensor.instruments]}
+    return {**told, **{name: value for name, value in known.items() if value}}
 
 
 def _physics(seen: Snapshot) -> Json:
