@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import warnings
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 import xarray as xr
+from starlette.requests import Request
 
 import cubestore
 from cubestore.errors import NotWritableError
 from cubestore_catalog import service
+from cubestore_catalog.web.zarr_files import ZarrFiles
 
 CUBE = "/zarr/mgrs/31UDQ/landsat-c2-l2"
 SHARD = f"{CUBE}/reflectance/c/0/0/1/1"
@@ -166,3 +169,23 @@ def test_a_store_is_opened_by_its_address(served, served_store):
 def test_a_store_is_served_where_it_lies(served):
     with pytest.raises(NotWritableError, match="serve it where it lies"):
         service(f"{served}/zarr", load=lambda _: ([], []))
+
+
+def test_a_file_that_is_opened_for_who_has_left_is_closed(served_store):
+    files = ZarrFiles(served_store.path)
+
+    async def leave():
+        scope = {"type": "http", "headers": [], "path_params": {"key": SHARD.split("/", 2)[2]}}
+        answering = asyncio.ensure_future(files.get(Request(scope)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a thread opens the file
+        answering.cancel()
+        await asyncio.wait((answering,))
+        assert answering.cancelled()
+        await asyncio.sleep(0.05)  # until it has
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(5):
+            asyncio.run(leave())
+    assert told == []

@@ -6,6 +6,7 @@ that was never written: 404. A name is believed only if it is spelled as the sto
 no symbolic link is followed.
 """
 
+import asyncio
 import html
 import os
 import re
@@ -78,7 +79,12 @@ class ZarrFiles:
         key = request.path_params["key"]
         if _LISTED.fullmatch(key.rstrip("/")):
             return HTMLResponse(await run_in_threadpool(self._listing, key.rstrip("/")))
-        file = await run_in_threadpool(self._opened, key)
+        opening = asyncio.ensure_future(run_in_threadpool(self._opened, key))
+        try:
+            file = await asyncio.shield(opening)
+        except asyncio.CancelledError:  # the client has left, and the file may be open already
+            opening.add_done_callback(_close)
+            raise
         return _answer(file, key, request)
 
     def _opened(self, key: str) -> BinaryIO:
@@ -115,6 +121,11 @@ class ZarrFiles:
                 real = folder or entry.is_file(follow_symlinks=False)
                 if real and known.fullmatch(os.path.relpath(entry.path, self.store)):
                     yield entry.name + "/" * folder
+
+
+def _close(opening: asyncio.Future[BinaryIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _answer(file: BinaryIO, key: str, request: Request) -> Response:
