@@ -1,6 +1,7 @@
 """A store's files over HTTP: by range, by unmodified readers, and never more than the store's."""
 
 import asyncio
+import gc
 import os
 import warnings
 from pathlib import Path
@@ -174,18 +175,26 @@ def test_a_store_is_served_where_it_lies(served):
 def test_a_file_that_is_opened_for_who_has_left_is_closed(served_store):
     files = ZarrFiles(served_store.path)
 
-    async def leave():
+    async def leave(moment):
         scope = {"type": "http", "headers": [], "path_params": {"key": SHARD.split("/", 2)[2]}}
         answering = asyncio.ensure_future(files.get(Request(scope)))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)  # a thread opens the file
+        for _ in range(moment):  # while a thread opens the file
+            await asyncio.sleep(0)
         answering.cancel()
         await asyncio.wait((answering,))
-        assert answering.cancelled()
-        await asyncio.sleep(0.05)  # until it has
+        if not answering.cancelled():  # it had ended before
+            await answering.result()({"method": "HEAD"}, None, sent)
+
+    async def sent(_):
+        pass
+
+    async def leave_often():
+        for number in range(400):
+            await leave(number % 12)
+        await asyncio.sleep(0.1)
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ResourceWarning)
-        for _ in range(5):
-            asyncio.run(leave())
+        asyncio.run(leave_often())
+        gc.collect()
     assert told == []
