@@ -176,14 +176,15 @@ def test_a_file_that_is_opened_for_who_has_left_is_closed(served_store):
     files = ZarrFiles(served_store.path)
 
     async def leave(moment):
-        scope = {"type": "http", "headers": [], "path_params": {"key": SHARD.split("/", 2)[2]}}
+        scope = {"type": "http", "headers": [], "path": SHARD, "method": "HEAD"}
+        scope |= {"query_string": b"", "path_params": {"key": SHARD.removeprefix("/zarr/")}}
         answering = asyncio.ensure_future(files.get(Request(scope)))
         for _ in range(moment):  # while a thread opens the file
             await asyncio.sleep(0)
         answering.cancel()
         await asyncio.wait((answering,))
         if not answering.cancelled():  # it had ended before
-            await answering.result()({"method": "HEAD"}, None, sent)
+            await answering.result()(scope, None, sent)
 
     async def sent(_):
         pass
