@@ -9,7 +9,7 @@ demo: .venv/.made
 	$(BIN)/cubestore demo $(DEMO)
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 3 --dist loadscope
 
 check: .venv/.made
 	$(BIN)/ruff format --check .
