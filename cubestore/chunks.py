@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cubestore.bitplanes import STORED, Window, block_of, leave_shuffled, number_at, place
+from cubestore.bitplanes import (
+    HEADER_BYTES,
+    STORED,
+    Window,
+    block_of,
+    leave_shuffled,
+    number_at,
+    place,
+)
 from cubestore.compiled import compiled
 from cubestore.encoding import CRC_BYTES
 from cubestore.foreign import ADDRESSES, crc32c, decompress, pread
@@ -46,6 +54,8 @@ def decoded(
     """
     (read, unpack, checksum), (data, planes), (file, offset) = addresses, room, origin
     size, stored = len(data), len(data) - CRC_BYTES
+    if stored < HEADER_BYTES:
+        return False
     if pread(read, (file, data.ctypes.data, size, offset)) != size:
         return False
     if verify and not _matches(checksum, data, stored):

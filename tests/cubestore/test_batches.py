@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cubestore
 from cubestore import chunks
 from cubestore.chips import ChipGrid
-from cubestore.encoding import Array
+from cubestore.encoding import Array, crc32c
 from cubestore.errors import DamagedError, MismatchError, NoIndexError, UnknownCubeError
 
 OPTICAL, RADAR, MODIS = "sentinel-2-l2a", "sentinel-1-rtc", "modis-09a1"
@@ -343,6 +343,21 @@ def test_turns_take_masks_with_them_and_all_eight_come_up(small):
 def _way(array, swap, number):
     array = np.swapaxes(array, -1, -2) if swap else array
     return np.rot90(array, number, axes=(-2, -1))
+
+
+@pytest.mark.parametrize("size", [0, 2, 4, 19])
+def test_a_chunk_too_short_to_be_one_is_an_error(tmp_path, append, size):
+    cube = cubestore.create_store(tmp_path / "s").create_cube(SIN, MODIS)
+    append(cube, "2024-01-01", "a")
+    shard = _shards(cube)[0]
+    data = shard.read_bytes()
+    at = next(n for n in range(len(data)) if crc32c(data[:n]).to_bytes(4, "little") == data[n:][:4])
+    index = np.frombuffer(data, "<u8", count=at // 8).copy()
+    index[1::2][index[1::2] < len(data)] = size
+    table = index.tobytes()
+    shard.write_bytes(table + crc32c(table).to_bytes(4, "little") + data[at + 4 :])
+    with pytest.raises(DamagedError, match="does not match its checksum"):
+        list(cubestore.batches(tmp_path / "s", sensor=MODIS, chip_size=128))
 
 
 @pytest.mark.parametrize("verify", ["always", "first"])
