@@ -78,18 +78,7 @@ def placed(opened: OpenedCube, slot: int, look: Look, window: Window | None = No
 
 
 def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None = None) -> Picture:
-    """Return what the part of a slot that has data looks like.
-
-    Args:
-        opened: the cube.
-        slot: index of the slot, in the order of arrival.
-        look: what is shown, and how large.
-        window: of which rows and columns; None: of all that has data.
-
-    Raises:
-        RequestError: bands that the cube lacks.
-        UnknownRecordError: there is no such slot, or nothing in it or in the window.
-    """
+    """Return what the part of a slot that has data looks like; told, and refused, as `placed`."""
     drawn = looks.drawing(opened, look)
     found = sampling.taken(opened, slot, look.size, window)
     stored = sampling.sample(opened, slot, list(drawn.bands), found)
