@@ -295,21 +295,24 @@ def test_a_wrong_question_is_refused(web, query, status):
 # Limits.
 
 
-def test_work_that_takes_too_long_is_given_up_and_ends():
-    ended = threading.Event()
+def endless(begun, ended):
+    """Work until it is given up."""
+    begun.set()
+    try:
+        while True:
+            limits.check()
+            time.sleep(0.005)
+    finally:
+        ended.set()
 
-    def endless():
-        try:
-            while True:
-                limits.check()
-                time.sleep(0.005)
-        finally:
-            ended.set()
+
+def test_work_that_takes_too_long_is_given_up_and_ends():
+    begun, ended = threading.Event(), threading.Event()
 
     async def ask():
         workers = Workers(1, 0, 0.05)
         with pytest.raises(OverloadError, match="longer than it may"):
-            await workers.run(endless)
+            await workers.run(endless, begun, ended)
         return await workers.run(lambda: 7)  # the thread is free again
 
     assert asyncio.run(ask()) == 7
@@ -338,18 +341,10 @@ def test_a_thread_that_cannot_be_stopped_keeps_its_place(monkeypatch):
 def test_who_leaves_is_worked_for_no_longer():
     begun, ended, waited = threading.Event(), threading.Event(), []
 
-    def endless():
-        begun.set()
-        try:
-            while True:
-                limits.check()
-                time.sleep(0.005)
-        finally:
-            ended.set()
-
     async def ask():
         workers = Workers(1, 1, 60)
-        working, waiting = (asyncio.create_task(workers.run(w)) for w in (endless, waited.append))
+        working = asyncio.create_task(workers.run(endless, begun, ended))
+        waiting = asyncio.create_task(workers.run(waited.append))
         await asyncio.to_thread(begun.wait, 10)
         for task in (waiting, working):
             task.cancel()
