@@ -165,7 +165,8 @@ def _least(values: Array, count: int) -> float:
             low = left
         if at < left:
             high = right
-    return some[at]
+    least: float = some[at]
+    return least
 
 
 @compiled
