@@ -21,7 +21,7 @@ import cubestore
 import cubestore_catalog
 from cubestore import embeddings
 from cubestore_catalog import service
-from cubestore_catalog.views import colormaps
+from cubestore_catalog.views import colormaps, similar
 from tests.catalog.conftest import RCF, collection, serving
 
 SITE = Path(cubestore_catalog.__file__).parent / "site"
@@ -144,6 +144,7 @@ def pace():
 
 @pytest.fixture(scope="module")
 def root(store, pace):
+    similar.get_ready().join()  # a busy machine may be at it for as long as a request has
     with serving(paced(service(store.path, load=three), pace)) as address:
         yield address
 
@@ -362,7 +363,7 @@ def test_a_place_has_a_series_and_chips_that_look_alike(page, store):
     np.testing.assert_allclose(told, (nir - red) / (nir + red), rtol=1e-3)
 
     chips = page.locator("#chips button")
-    expect(chips).to_have_count(10, timeout=30_000)  # the first search compiles its loops
+    expect(chips).to_have_count(10, timeout=30_000)  # the first search opens all vectors
     page.wait_for_function(
         "[...document.querySelectorAll('#chips img')].every(i => i.naturalWidth)"
     )

@@ -59,9 +59,11 @@ class Similar:
 
 
 @cache
-def get_ready() -> None:
-    """Begin to compile a search: the first to ask would wait ten seconds where nothing is kept."""
-    Thread(target=_search_once, name="compile", daemon=True).start()
+def get_ready() -> Thread:
+    """Begin to compile a search: the first to ask would wait four seconds where nothing is kept."""
+    compiling = Thread(target=_search_once, name="compile", daemon=True)
+    compiling.start()
+    return compiling
 
 
 def _search_once() -> None:
