@@ -1,6 +1,7 @@
 """What all tests share: where the sample data lie, and what is made for them once."""
 
 import fcntl
+import gc
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 # The processes that tests start shall find what is compiled, whatever the surroundings say.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Thousands of tests lie in memory; to look through them for garbage as often as Python would takes
+# a tenth of their time.
+gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
