@@ -48,6 +48,9 @@ class Embedding:
     creator: str = ""
     """Who made the model."""
 
+    architecture: str = ""
+    """What kind of network it is, by its name in the literature: ``ResNet``; "" for unknown."""
+
     weights_sha256: str = ""
     """Of the file of weights, hexadecimal; "" where nobody knows."""
 
@@ -232,6 +235,7 @@ class Embedding:
             "long_name": f"{self.model}, of squares of {size} pixels",
             **self.identity,
             "source_creator": self.creator,
+            **({"source_architecture": self.architecture} if self.architecture else {}),
             **self._packing(),
             **self._geoemb(gsd, sensor, layout),
         }
@@ -323,6 +327,7 @@ def described(variable: Array, others: Mapping[str, Array]) -> Embedding | None:
     made = Embedding(
         model=model,
         creator=told["source_creator"],
+        architecture=told.get("source_architecture", ""),
         weights_sha256=told["weights_sha256"],
         preprocessing=told["preprocessing"],
         pooling=told["pooling"],

@@ -167,6 +167,7 @@ def _embedding(encoder: Encoder, options: Options, preprocessing: str, size: int
     return Embedding(
         model=encoder.id,
         creator=encoder.entry.creator,
+        architecture=encoder.entry.architecture,
         weights_sha256=encoder.weights_sha256,
         preprocessing=preprocessing,
         pooling=encoder.entry.pooling,

@@ -75,6 +75,7 @@ def means(**changes):
         chip_size=SIZE,
         pooling="mean",
         creator="us",
+        architecture="Mean",
     )
     return cubestore_model.Encoder(replace(entry, **changes), Means(), weights_sha256="ab" * 32)
 
@@ -105,7 +106,7 @@ def test_vectors_lie_beside_the_pixels_where_there_is_enough_data(cube):
         assert one.chips == enough.sum()
         assert one.chips + one.left_out == 5 * 5  # that touch the shard
     told = opened["embedding_means"].attrs
-    assert told["source_creator"] == "us"
+    assert (told["source_creator"], told["source_architecture"]) == ("us", "Mean")
     assert told["weights_sha256"] == "ab" * 32
     assert '"mean": [1000.0' in told["preprocessing"]
     assert not cube.verify().findings

@@ -36,6 +36,7 @@ def registered():
 @pytest.mark.parametrize("entry", OURS, ids=[entry.id for entry in OURS])
 def test_an_entry_tells_all_that_a_user_has_to_know(entry):
     assert entry.title
+    assert entry.architecture
     assert entry.creator
     assert entry.license
     assert entry.reference.startswith("https://")

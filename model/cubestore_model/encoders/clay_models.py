@@ -106,6 +106,7 @@ def _entry(name: str, config: ClayConfig, parameters: int, **fields: object) -> 
         patch_size=config.patch_size,
         parameters=parameters,
         layout=LAYOUT,
+        architecture="Vision Transformer",
         creator="Clay Foundation",
         license="Apache-2.0",
         reference="https://github.com/Clay-foundation/model",

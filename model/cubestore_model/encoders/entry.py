@@ -109,6 +109,9 @@ class Entry:
     compats: Mapping[str, Callable[[Told], Told]] = field(default_factory=dict, repr=False)
     """Names of published data -> what was wrong in what their model was told of chips."""
 
+    architecture: str = ""
+    """What kind of network it is, by its name in the literature."""
+
     creator: str = ""
     license: str = ""
     reference: str = ""

@@ -47,6 +47,7 @@ def _entry(name: str, title: str, made_by: str = "") -> Entry:
         pooling="mean",
         layout=Layout(under=()),
         made_by=made_by,
+        architecture="Random Convolutional Features",
         creator="Rolf et al.",
         license="none needed",
         reference="https://doi.org/10.1038/s41467-021-24638-z",

@@ -8,6 +8,8 @@ without what belongs to the training; their names end in the first digits of the
 
 from collections.abc import Mapping
 
+from torch import nn
+
 from cubestore import norms
 from cubestore.stats.published import DECIBELS
 from cubestore_model.encoders.beit import Beit
@@ -108,6 +110,13 @@ SIZES: Mapping[str, Mapping[str, object]] = {
 """What the models' names stand for."""
 
 
+ARCHITECTURES: Mapping[type[nn.Module], str] = {
+    ResNet: "ResNet",
+    VisionTransformer: "Vision Transformer",
+    Beit: "BEiT",
+}
+
+
 def _entry(name: str, parameters: int, url: str, sha256: str = "") -> Entry:
     """Return the entry of a name: ``method-architecture``, and ``-rgb`` or ``-s1``."""
     method, _, rest = name.partition("-")
@@ -116,11 +125,12 @@ def _entry(name: str, parameters: int, url: str, sha256: str = "") -> Entry:
     expected, residual = INPUTS[bands], size.startswith("resnet")
     kind = ResNetConfig if residual else TransformerConfig
     config = kind(bands=len(expected[0].bands), **SIZES[size])  # type: ignore[arg-type]
+    build = ResNet if residual else Beit if method == "data2vec" else VisionTransformer
     layout = method if method != "moco" else "moco-resnet" if residual else "moco-vit"
     return Entry(
         id=f"ssl4eo-{name}",
         title=f"SSL4EO-S12, {method} of {size}",
-        build=ResNet if residual else Beit if method == "data2vec" else VisionTransformer,
+        build=build,
         fillable=True,
         config=config,
         inputs=expected,
@@ -132,6 +142,7 @@ def _entry(name: str, parameters: int, url: str, sha256: str = "") -> Entry:
         url=url,
         sha256=sha256,
         layout=LAYOUTS[layout],
+        architecture=ARCHITECTURES[build],
         creator="Zhu-Xlab, TUM",
         license="CC-BY-4.0",
         reference="https://arxiv.org/abs/2211.07044",

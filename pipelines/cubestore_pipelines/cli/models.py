@@ -67,6 +67,7 @@ def _facts(entry: "Entry") -> dict[str, Any]:
         "kept_at": fetched,
         "weights": _where(entry),
         "compat": " ".join(entry.compats) or None,
+        "architecture": entry.architecture or None,
         "creator": entry.creator,
         "license": entry.license,
         "reference": entry.reference,

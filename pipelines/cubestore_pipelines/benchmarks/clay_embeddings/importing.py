@@ -189,6 +189,7 @@ def _embedding(model: str, chip_size: int) -> Embedding:
     return Embedding(
         model=model,
         creator="Clay",
+        architecture="Vision Transformer",
         preprocessing="13 bands of Sentinel-2, Sentinel-1 and heights, less the means and divided"
         " by the deviations of Clay v0",
         pooling="mean",
