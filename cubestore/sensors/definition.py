@@ -140,6 +140,10 @@ class Sensor:
     instruments: tuple[str, ...] = ()
     """STAC ``instruments``, as the archives' own items have them; none where they name none."""
 
+    level: str = ""
+    """How far the producer took the product, as STAC's ``processing:level`` has it; "" where the
+    producer counts no levels."""
+
     license: str
     """SPDX id, or the name of the terms."""
 

@@ -210,6 +210,7 @@ MODIS_09A1 = Sensor(
     composite=True,
     constellation="eos",
     instruments=("modis",),
+    level="L3",
     license="no restrictions (NASA LP DAAC)",
     attribution="MODIS data courtesy of NASA's Land Processes DAAC at the USGS EROS Center",
     source="NASA LP DAAC, MOD09A1 v061 and MYD09A1 v061, doi:10.5067/MODIS/MOD09A1.061",

@@ -16,6 +16,7 @@ from tests.cubestore.patch_sets import patch_set
 MODEL = Embedding(
     model="rcf-v1.0",
     creator="us",
+    architecture="Random Convolutional Features",
     weights_sha256="ab" * 32,
     preprocessing="scaled by 1e-4",
     pooling="mean",

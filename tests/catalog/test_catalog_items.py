@@ -25,12 +25,13 @@ from cubestore.errors import NotAStoreError, QueryError
 from cubestore.patches import Embedded
 from cubestore_catalog import Index, api, load, publish
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.stac import items, outline
+from cubestore_catalog.stac import items, outline, terms
 from cubestore_pipelines.cli import main
 from tests.catalog.published import MODEL, append, full_store, of_patches, slot, validator
 from tests.cubestore.patch_sets import description, patch_set, patches
 
 ZARR = "application/vnd.zarr; version=3"
+WORLDCOVER = "ESA_WorldCover_10m"
 SET_VECTORS = "noise-train-embedding_rcf_v1_0"
 PLACES = ("longitude", "latitude", "crs", "transform", "split")
 
@@ -139,6 +140,70 @@ def test_a_collection_says_who_made_its_pixels_and_under_which_terms(catalog, se
     assert linked == ([SENSORS[sensor].license] if told.license == "other" else [])
 
 
+CITED = {  # of a cube with these scenes: its DOI, and how many it leads to
+    ("h18v04", "MOD09A1.A2023193.h18v04.061.2023202034638"): ("10.5067/MODIS/MOD09A1.061", 1),
+    ("h18v03", "MOD09A1.A2023193.h18v03.061.1", "MYD09A1.A2023193.h18v03.061.1"): (None, 2),
+    ("h17v04", "MOD09A1.A2017193.h17v04.006.2017202034638"): (None, 0),  # of that nobody told
+    ("31UDQ", f"{WORLDCOVER}_2021_v200_N48E000"): ("10.5281/zenodo.7254221", 1),
+    ("31UEQ", f"{WORLDCOVER}_2020_v100_N48E003 a-map-of-ours"): (None, 1),
+}
+
+
+def test_a_cube_is_cited_by_the_data_set_that_its_scenes_are_of(tmp_path):
+    made = cubestore.create_store(tmp_path / "store")
+    for tile, *scenes in CITED:
+        cube = made.create_cube(tile, "modis-09a1" if tile.startswith("h") else "esa-worldcover")
+        append(cube, *(replace(slot(n), item_id=name) for n, name in enumerate(scenes, 1)))
+    publish(made.path)
+    catalog = pystac.Catalog.from_file(f"{made.path}/catalog/catalog.json")
+    found = {item.id.split("-")[0]: item for item in catalog.get_items(recursive=True)}
+    for (tile, *_), (doi, count) in CITED.items():
+        assert found[tile].properties.get("sci:doi") == doi
+        assert len(found[tile].get_links("cite-as")) == count
+    modis = catalog.get_child("modis-09a1")
+    assert "sci:doi" not in modis.extra_fields  # its cubes are of several
+    assert {link.href for link in modis.get_links("cite-as")} == {
+        f"https://doi.org/10.5067/MODIS/{name}.061" for name in ("MOD09A1", "MYD09A1")
+    }
+
+
+@pytest.mark.parametrize(
+    ("sensor", "path", "doi"),
+    [  # the third where the provider names none
+        ("landsat-c2-l2", "landsat-c2-l2/LC08_L2SP_202033_20220327_02_T1.json", None),
+        (
+            "modis-09a1",
+            "modis-09A1-061/MYD09A1.A2025057.h35v10.061.2025066034638.json",
+            "10.5067/MODIS/MYD09A1.061",
+        ),
+        (
+            "esa-worldcover",
+            "esa-worldcover/ESA_WorldCover_10m_2021_v200_S60W030.json",
+            "10.5281/zenodo.7254221",
+        ),
+    ],
+)
+def test_scenes_that_archives_name_are_known_by_their_names(shared_data, sensor, path, doi):
+    item = json.loads((shared_data / "stac_items" / "planetary_computer" / path).read_text())
+    assert terms.OF[sensor].dois_of([item["id"]]) == [item["properties"].get("sci:doi", doi)]
+
+
+@pytest.mark.parametrize(
+    ("sensor", "doi", "level"),
+    [
+        ("landsat-c2-l2", "10.5066/P9OGBGM6", "L2"),
+        ("landsat-c2-l1", "10.5066/P975CC9B", "L1"),
+        ("cop-dem-glo-30", "10.5270/ESA-c5d3d65", None),
+        ("sentinel-2-l1c", None, "L1C"),  # ESA's DOI is of Collection 1 alone
+        ("sentinel-1-rtc", None, None),
+    ],
+)
+def test_a_collection_says_what_to_cite_and_how_far_it_was_processed(catalog, sensor, doi, level):
+    told = catalog.get_child(sensor)
+    assert told.extra_fields.get("sci:doi") == doi
+    assert told.summaries.get_list("processing:level") == (level and [level])
+
+
 def test_a_radar_and_a_sinusoidal_tile_have_words_of_their_own(store):
     radar = item_of(store, "sentinel-1-rtc", "31UDQ-sentinel-1-rtc")["properties"]
     assert radar["sar:polarizations"] == ["VV", "VH"]
@@ -164,6 +229,8 @@ def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
     assert model.assets["model"].extra_fields["file:checksum"] == "1220" + "ab" * 32
     source = pystac.Item.from_file(vectors.get_links("emb:source-data")[0].get_absolute_href())
     assert source.id == cube.id
+    titles = {"emb:model": "rcf-v1.0", "emb:source-data": cube.properties["title"]}
+    assert {rel: vectors.get_links(rel)[0].title for rel in titles} == titles  # as browsers list
     assert [told["slot"] for told in vectors.properties["cubestore:slots"]] == [1]
     rows = vectors.properties["cube:dimensions"]["y_256"]
     assert rows["type"] == "spatial"
@@ -209,12 +276,14 @@ def test_a_model_tells_of_all_that_it_was_given(store):
     }
     assert told["description"] == "Makes a vector of 4 numbers of 20 x 20 or 256 x 256 pixels."
     assert told["providers"] == [{"name": MODEL.creator, "roles": ["producer"]}]
+    assert told["mlm:architecture"] == MODEL.architecture
 
 
 def test_vectors_without_pixels_are_told_with_what_their_sensors_have(tmp_path, judge):
     store = cubestore.create_store(tmp_path / "store")
     source = "sentinel-1-rtc cop-dem-glo-30"
     embedding = replace(MODEL, dtype="float32", scale=None, chip_size=64, source_data=source)
+    embedding = replace(embedding, architecture="")
     given = Embedded(embedding=embedding, sensor=source, gsd=10)
     told = description(name="clay/rest", pixels=(), labels=(), embeddings=(given,))
     with store.create_patches(told, created="2024-02-01") as writer:
@@ -225,7 +294,9 @@ def test_vectors_without_pixels_are_told_with_what_their_sensors_have(tmp_path, 
     found = {item.collection_id: item for item in catalog.get_items(recursive=True)}
     for record in (*found.values(), *catalog.get_children()):
         record.validate(validator=judge)
-    assert found["models"].properties["mlm:input"][0]["bands"] == ["vv", "vh", "elevation"]
+    told = found["models"].properties
+    assert told["mlm:input"][0]["bands"] == ["vv", "vh", "elevation"]
+    assert told["mlm:architecture"] == "unknown"
     assert found["models"].properties["start_datetime"].startswith("2024-02-01")
     assert found["embeddings-rcf-v1.0"].datetime.isoformat().startswith("2024-02-01")
 
@@ -332,6 +403,15 @@ def test_a_render_names_one_picture_to_who_knows_xarray_alone(store, sensor):
     shown = picture.isel(band=[index - 1 for index in told["bidx"]])
     assert shown.band.values.tolist() == told["bands"]
     assert len(told["rescale"]) == len(told["bands"])
+
+
+def test_a_render_of_classes_has_a_colour_for_each(store):
+    told = item_of(store, "esa-worldcover", "31UDQ-esa-worldcover")["properties"]["renders"]
+    legend = told["overview"]["colormap"]
+    with store.cube("31UDQ", "esa-worldcover").open() as data:
+        assert [*map(int, legend)] == data.land_cover.attrs["flag_values"]
+    assert legend["80"] == "#0064c8"  # water
+    assert "rescale" not in told["overview"]
 
 
 def test_a_render_is_of_a_moment_that_one_slot_has_alone(small):

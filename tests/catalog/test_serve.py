@@ -85,6 +85,7 @@ def test_the_landing_page_names_the_page(web, served):
     links = web.get("/").json()["links"]
     page = next(link for link in links if link["rel"] == "alternate")
     assert (page["type"], page["href"]) == ("text/html", f"{served}/browse/")
+    assert page["title"]  # a browser of catalogues lists it, and would else say the host
 
 
 def test_the_page_is_served_with_what_it_may_do(tmp_path):
@@ -154,7 +155,7 @@ def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
     assert parquet.content[:4] == b"PAR1"
     assert parquet.headers["content-type"] == collection["assets"]["items"]["type"]
     for record in (*every, *asked(app, "/collections").json()["collections"]):
-        for link in (one for one in record["links"] if one["rel"] != "license"):
+        for link in (one for one in record["links"] if one["rel"] not in ("license", "cite-as")):
             assert link["href"].startswith(base), link
             assert asked(app, link["href"]).status_code == 200, link
     assert cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number == commit

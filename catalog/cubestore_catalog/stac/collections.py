@@ -10,13 +10,14 @@ from cubestore import sensors
 from cubestore_catalog.stac import items, outline, records, sets, terms, vectors
 from cubestore_catalog.stac.records import Json, declared, link
 
-SUMMARIES = ("constellation", "gsd", "proj:code")
+SUMMARIES = ("constellation", "gsd", "processing:level", "proj:code")
 """Properties of which a collection lists the values."""
 
 OWN = frozenset({"href", "file:size", "file:checksum"})
 """What an asset says of itself alone."""
 
 ID, TITLE = "cubestore", "Cubes"
+SETS_TITLE = "Patch sets"
 
 OTHER = "other"
 """A license or a data type that has no word of its own, or several of them."""
@@ -54,6 +55,7 @@ def collection(name: str, members: Sequence[Json]) -> Json:
                 link("root", "../catalog.json", title=TITLE),
                 link("parent", "../catalog.json", title=TITLE),
                 *_terms_links(name),
+                *_citations(members),
                 *_model_links(members),
                 *(_item_link(one) for one in sorted(members, key=_id)),
             ],
@@ -89,13 +91,14 @@ def _about(name: str, members: Sequence[Json]) -> Json:
             "description": f"{sensor.title}: a cube a tile, all acquisitions along its time axis.",
             "license": records.license_of(sensor.license),
             "sci:citation": sensor.attribution,
+            **terms.doi_told({one["properties"].get("sci:doi", "") for one in members}),
             "keywords": ["cube", "zarr", sensor.grid, sensor.pixels.name],
             "providers": [*terms.OF[name].providers],
         }
     if name == sets.PATCHES:
         text = "Benchmarks that came as patches, with their labels."
         licenses = {one["properties"]["license"] for one in members}
-        return {"title": "Patch sets", "description": text, "license": _only(licenses)}
+        return {"title": SETS_TITLE, "description": text, "license": _only(licenses)}
     if name == vectors.MODELS:
         text = "The models that made the embeddings."
         return {"title": "Models", "description": text, "license": OTHER}
@@ -112,6 +115,12 @@ def _terms_links(name: str) -> list[Json]:
     if name not in sensors.SENSORS:
         return []
     return terms.OF[name].links(sensors.sensor(name).license)
+
+
+def _citations(members: Sequence[Json]) -> list[Json]:
+    """Return the links of all items to what is to be cited, each once."""
+    links = (one for item in members for one in item["links"] if one["rel"] == terms.CITE)
+    return [*{one["href"]: one for one in links}.values()]
 
 
 def _about_vectors(members: Sequence[Json]) -> Json:
@@ -144,6 +153,11 @@ def _source(item: Json) -> str:
     return sets.PATCHES if from_set else str(told[vectors.FACTS]["sensor"])
 
 
+def _title_of(source: str) -> str:
+    """Return the title of a collection of pixels."""
+    return SETS_TITLE if source == sets.PATCHES else sensors.sensor(source).title
+
+
 def _model_links(members: Sequence[Json]) -> list[Json]:
     """Return the links of a collection of vectors: to the model, and to the pixels' collections."""
     facts = members[0]["properties"].get(vectors.FACTS)
@@ -151,9 +165,14 @@ def _model_links(members: Sequence[Json]) -> list[Json]:
         return []
     model = vectors.slug(facts["model"])
     return [
-        link("emb:model", f"../{vectors.MODELS}/{model}/{model}.json", records.GEOJSON),
+        link(
+            "emb:model",
+            f"../{vectors.MODELS}/{model}/{model}.json",
+            records.GEOJSON,
+            title=facts["model"],
+        ),
         *(
-            link("emb:source-data", f"../{source}/collection.json")
+            link("emb:source-data", f"../{source}/collection.json", title=_title_of(source))
             for source in sorted(set(map(_source, members)))
         ),
     ]

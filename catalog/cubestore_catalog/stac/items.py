@@ -9,7 +9,7 @@ from cubestore import layout
 from cubestore.encoding import Array
 from cubestore.records import software
 from cubestore.sensors.sentinel1 import CARRIER
-from cubestore_catalog.stac import coverage, described, outline, records, renders
+from cubestore_catalog.stac import coverage, described, outline, records, renders, terms
 from cubestore_catalog.stac.records import Json, declared, link
 from cubestore_catalog.stac.snapshot import Slot, Snapshot, moment
 
@@ -26,10 +26,11 @@ SLOTS = "cubestore:slots"
 CHECKSUM = "cubestore:checksum"
 """SHA-256 of the group's ``zarr.json``: by it a run sees that nothing has changed."""
 
-EDITION, NEWEST = "cubestore:edition", 4
+EDITION, NEWEST = "cubestore:edition", 5
 """Which edition of the records this is, counted up whenever they say more, or other things, of what
 has not changed: those of an earlier one are written anew. The first gave whole tiles as outlines,
-the second no items to the vectors of patch sets, the third a wavelength of light to radars.
+the second no items to the vectors of patch sets, the third a wavelength of light to radars, the
+fourth no DOI, no level of processing, no legend, and the name of a model for its architecture.
 """
 
 PATH = "cubestore:path"
@@ -47,17 +48,19 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
     sensor, tile = seen.cube.sensor, seen.cube.tile
     grid = layout.geobox(sensor, tile)
     held = covered(seen, seen.seen)
+    dois = terms.OF[sensor.id].dois_of(name for slot in seen.seen for name in slot.item_id.split())
     return records.item(
         item_id(seen),
         sensor.id,
         place=outline.placed(coverage.on_earth(held, tile, grid)),
         properties={
-            "title": f"{sensor.title} on tile {tile.id}",
+            "title": title_of(seen),
             **span(seen.seen),
             "created": moment(seen.created),
             "updated": seen.updated,
             "license": records.license_of(sensor.license),
             "sci:citation": sensor.attribution,
+            **terms.doi_told(dois),
             "gsd": sensor.gsd,
             **_instrument(seen),
             "version": str(seen.root.number),
@@ -83,7 +86,7 @@ def cube_item(seen: Snapshot, *, models: list[str], checksum: str) -> Json:
             title="The cube",
             bands=described.arrays(seen.arrays.values(), sensor.gsd),
         ),
-        links=[records.store_link(), *_sources(seen)],
+        links=[records.store_link(), *terms.doi_links(dois), *_sources(seen)],
     )
 
 
@@ -96,6 +99,11 @@ def covered(seen: Snapshot, slots: Iterable[Slot]) -> shapely.Geometry:
 def item_id(seen: Snapshot) -> str:
     """Return the id of a cube's item: ``31UDQ-sentinel-2-l2a``."""
     return f"{seen.cube.tile.id}-{seen.cube.sensor.id}"
+
+
+def title_of(seen: Snapshot) -> str:
+    """Return the title of a cube's item."""
+    return f"{seen.cube.sensor.title} on tile {seen.cube.tile.id}"
 
 
 def of_cube(seen: Snapshot, checksum: str) -> Json:
@@ -181,13 +189,20 @@ def platforms(properties: Json) -> list[str]:
 
 
 def _instrument(seen: Snapshot) -> Json:
-    """Return what took the pictures: STAC has a word for one platform, and none for several."""
+    """Return what took the pictures, and what was made of them.
+
+    STAC has a word for one platform, and none for several.
+    """
     names = sorted({slot.platform for slot in seen.seen} - {""})
     told: Json = {"platform": names[0]} if len(names) == 1 else {}
     if len(names) > 1:
         told[PLATFORMS] = names
     sensor = seen.cube.sensor
-    known = {"constellation": sensor.constellation, "instruments": [*sensor.instruments]}
+    known = {
+        "constellation": sensor.constellation,
+        "instruments": [*sensor.instruments],
+        "processing:level": sensor.level,
+    }
     return {**told, **{name: value for name, value in known.items() if value}}
 
 

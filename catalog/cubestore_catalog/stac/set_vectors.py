@@ -56,7 +56,7 @@ def _item(seen: SeenSet, embedding: Embedding) -> Json | None:
         ),
         links=[
             records.store_link(),
-            *vectors.origins(embedding, sets.PATCHES, seen.item_id),
+            *vectors.origins(embedding, sets.PATCHES, seen.item_id, seen.root.attributes["title"]),
         ],
     )
 

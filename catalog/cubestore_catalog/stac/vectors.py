@@ -26,6 +26,9 @@ ASSET = "embeddings"
 TASKS = ["similarity-search"]
 """What the vectors of any model are used for here, in the words of the MLM extension."""
 
+UNKNOWN = "unknown"
+"""What the MLM extension calls an architecture that nobody names."""
+
 FACTS = "cubestore:embedding"
 """Property of an item of vectors: what it has in common with all that its model made."""
 
@@ -92,7 +95,10 @@ def vectors_item(
             title="The cube that holds the vectors",
             bands=words.arrays(arrays),
         ),
-        links=[records.store_link(), *origins(embedding, sensor.id, items.item_id(seen))],
+        links=[
+            records.store_link(),
+            *origins(embedding, sensor.id, items.item_id(seen), items.title_of(seen)),
+        ],
     )
 
 
@@ -106,12 +112,22 @@ def made_by(embedding: Embedding) -> Json:
     }
 
 
-def origins(embedding: Embedding, collection: str, item: str) -> list[Json]:
-    """Return the links of an item of vectors: to the model, and to the item of the pixels."""
-    model = slug(embedding.model)
+def origins(embedding: Embedding, collection: str, item: str, title: str) -> list[Json]:
+    """Return the links of an item of vectors: to the model, and to the item of the pixels.
+
+    Args:
+        embedding: whose vectors.
+        collection: of the pixels.
+        item: of the pixels, its id.
+        title: of that item.
+    """
+    model, pixels = (
+        records.href_of(MODELS, slug(embedding.model)),
+        records.href_of(collection, item),
+    )
     return [
-        link("emb:model", records.href_of(MODELS, model), records.GEOJSON),
-        link("emb:source-data", records.href_of(collection, item), records.GEOJSON),
+        link("emb:model", model, records.GEOJSON, title=embedding.model),
+        link("emb:source-data", pixels, records.GEOJSON, title=title),
     ]
 
 
@@ -150,7 +166,7 @@ def _model(made: list[Json]) -> Json:
             **({"providers": [{"name": creator, "roles": ["producer"]}]} if creator else {}),
             **named,
             "mlm:name": name,
-            "mlm:architecture": name,
+            "mlm:architecture": _architecture(made),
             "mlm:tasks": TASKS,
             "mlm:input": inputs,
             "mlm:output": [_output(told)],
@@ -158,6 +174,12 @@ def _model(made: list[Json]) -> Json:
         },
         assets={"model": {**_weights(told), **named}},
     )
+
+
+def _architecture(made: list[Json]) -> str:
+    """Return what kind of network a model is; older vectors do not tell."""
+    told = (one["properties"][FACTS].get("architecture") for one in made)
+    return next(filter(None, told), UNKNOWN)
 
 
 def _inputs(made: list[Json]) -> list[Json]:
@@ -220,6 +242,7 @@ def facts(embedding: Embedding, sensor: str, bands: Sequence[str]) -> Json:
     return {
         "model": embedding.model,
         "creator": embedding.creator,
+        "architecture": embedding.architecture,
         "url": embedding.url or embedding.model,
         "weights": embedding.weights_sha256,
         "pooling": embedding.pooling,

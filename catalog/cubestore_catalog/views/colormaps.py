@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cubestore_catalog.stac.renders import WORLDCOVER
+
 Colours = NDArray[np.uint8]
 Ramp = tuple[tuple[float, ...], NDArray[np.float64]]
 """Places from 0 to 1, and the colours there, ``(places, 3)``."""
@@ -39,21 +41,6 @@ RAMPS: Mapping[str, Ramp] = {
         ),
     ),
 }
-
-WORLDCOVER: Mapping[int, str] = {
-    10: "006400",
-    20: "ffbb22",
-    30: "ffff4c",
-    40: "f096ff",
-    50: "fa0000",
-    60: "b4b4b4",
-    70: "f0f0f0",
-    80: "0064c8",
-    90: "0096a0",
-    95: "00cf75",
-    100: "fae6a0",
-}
-"""ESA, WorldCover Product User Manual, version 2.0, map legend: class -> colour."""
 
 CLASSES: Mapping[str, Mapping[int, str]] = {"worldcover": WORLDCOVER}
 

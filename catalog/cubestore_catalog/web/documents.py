@@ -83,7 +83,8 @@ def landing(address: Address, title: str, description: str, children: Mapping[st
 def page_links(address: Address, path: str) -> list[Link]:
     """Return links to a page for people, at a path below the landing page."""
     rels = ("alternate", "service-doc")
-    return [{"rel": rel, "type": "text/html", "href": f"{address.base}/{path}"} for rel in rels]
+    told = {"type": "text/html", "href": f"{address.base}/{path}", "title": "The page for people"}
+    return [{"rel": rel, **told} for rel in rels]
 
 
 def openapi(address: Address, title: str, paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _landing_links(address: Address) -> list[Link]:
         address.link("search", "search", media=GEOJSON, method="GET"),
         address.link("search", "search", media=GEOJSON, method="POST"),
         address.link(QUERYABLES, "queryables", media=SCHEMA),
-        address.link("service-desc", "api", media=OPENAPI),
+        address.link("service-desc", "api", media=OPENAPI, title="OpenAPI description"),
     ]
 
 
