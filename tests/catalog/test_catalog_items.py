@@ -229,8 +229,9 @@ def test_links_lead_to_the_scenes_the_store_and_the_model(store, catalog):
     assert model.assets["model"].extra_fields["file:checksum"] == "1220" + "ab" * 32
     source = pystac.Item.from_file(vectors.get_links("emb:source-data")[0].get_absolute_href())
     assert source.id == cube.id
-    titles = {"emb:model": "rcf-v1.0", "emb:source-data": cube.properties["title"]}
-    assert {rel: vectors.get_links(rel)[0].title for rel in titles} == titles  # as browsers list
+    pixels = f"Pixels: {cube.properties['title']}"  # as browsers list them
+    titles = {"emb:model": "Model: rcf-v1.0", "emb:source-data": pixels}
+    assert {rel: vectors.get_links(rel)[0].title for rel in titles} == titles
     assert [told["slot"] for told in vectors.properties["cubestore:slots"]] == [1]
     rows = vectors.properties["cube:dimensions"]["y_256"]
     assert rows["type"] == "spatial"

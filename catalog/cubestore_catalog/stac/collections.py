@@ -165,14 +165,9 @@ def _model_links(members: Sequence[Json]) -> list[Json]:
         return []
     model = vectors.slug(facts["model"])
     return [
-        link(
-            "emb:model",
-            f"../{vectors.MODELS}/{model}/{model}.json",
-            records.GEOJSON,
-            title=facts["model"],
-        ),
+        vectors.model_link(facts["model"], f"../{vectors.MODELS}/{model}/{model}.json"),
         *(
-            link("emb:source-data", f"../{source}/collection.json", title=_title_of(source))
+            vectors.pixels_link(_title_of(source), f"../{source}/collection.json")
             for source in sorted(set(map(_source, members)))
         ),
     ]

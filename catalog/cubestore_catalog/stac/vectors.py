@@ -121,14 +121,21 @@ def origins(embedding: Embedding, collection: str, item: str, title: str) -> lis
         item: of the pixels, its id.
         title: of that item.
     """
-    model, pixels = (
-        records.href_of(MODELS, slug(embedding.model)),
-        records.href_of(collection, item),
-    )
+    name = embedding.model
     return [
-        link("emb:model", model, records.GEOJSON, title=embedding.model),
-        link("emb:source-data", pixels, records.GEOJSON, title=title),
+        model_link(name, records.href_of(MODELS, slug(name))),
+        pixels_link(title, records.href_of(collection, item), records.GEOJSON),
     ]
+
+
+def model_link(name: str, href: str) -> Json:
+    """Return a link to a model's item; browsers show its title in place of its relation."""
+    return link("emb:model", href, records.GEOJSON, title=f"Model: {name}")
+
+
+def pixels_link(title: str, href: str, media: str = records.JSON) -> Json:
+    """Return a link to the pixels of some vectors: a collection, or an item by its media type."""
+    return link("emb:source-data", href, media, title=f"Pixels: {title}")
 
 
 def model_items(vectors: Sequence[Json]) -> list[Json]:

@@ -82,9 +82,12 @@ def landing(address: Address, title: str, description: str, children: Mapping[st
 
 def page_links(address: Address, path: str) -> list[Link]:
     """Return links to a page for people, at a path below the landing page."""
-    rels = ("alternate", "service-doc")
-    told = {"type": "text/html", "href": f"{address.base}/{path}", "title": "The page for people"}
-    return [{"rel": rel, **told} for rel in rels]
+    titles = {
+        "alternate": "The same as a page",
+        "service-doc": "A page that shows what can be asked",
+    }
+    page = {"type": "text/html", "href": f"{address.base}/{path}"}
+    return [{"rel": rel, **page, "title": title} for rel, title in titles.items()]
 
 
 def openapi(address: Address, title: str, paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
