@@ -11,6 +11,7 @@ from distributed import Client, LocalCluster
 from cubestore_pipelines.deadline import within
 from cubestore_pipelines.errors import PlanError
 from cubestore_pipelines.gdal import ENVIRONMENT
+from cubestore_pipelines.interrupts import kept_from_workers, waiting
 
 PATIENCE = 30.0
 """Seconds in which a scheduler answers, if it is one."""
@@ -20,7 +21,6 @@ MEMORY = "1GB"
 
 CONFIG = {
     "distributed.worker.multiprocessing-method": "spawn",
-    "distributed.worker.preload": ["cubestore_pipelines.undisturbed"],
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
@@ -56,19 +56,24 @@ def client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
             with _connected(scheduler) as there:
                 yield there
             return
-        count = workers or len(os.sched_getaffinity(0))
-        with (
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=MEMORY,
-                silence_logs=logging.CRITICAL,  # what fails is told by the build
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            ) as cluster,
-            Client(cluster) as here,
-        ):
+        with contextlib.ExitStack() as stack:
+            with waiting(), kept_from_workers():
+                here = _started(stack, workers or len(os.sched_getaffinity(0)))
             yield here
+
+
+def _started(stack: contextlib.ExitStack, count: int) -> Client:
+    """Start processes on this machine, which end with the stack."""
+    cluster = LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=MEMORY,
+        silence_logs=logging.CRITICAL,  # what fails is told by the build
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    )
+    here: Client = stack.enter_context(Client(stack.enter_context(cluster)))
+    return here
 
 
 @contextlib.contextmanager

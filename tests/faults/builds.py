@@ -67,23 +67,9 @@ class Running:
             return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
         return []
 
-    def until_undisturbed(self, count: int) -> None:
-        """Wait until so many workers ignore SIGINT: one that has just been started does not yet."""
-        while sum(map(_ignores_interrupts, self.workers())) < count and self.process.poll() is None:
-            time.sleep(0.02)
-
     def signal_all(self, number: int) -> None:
         """Send a signal to the build and to all of its workers, as a terminal does."""
         os.killpg(self.process.pid, number)
-
-
-def _ignores_interrupts(process: psutil.Process) -> bool:
-    """Return whether SIGINT does nothing to a process, as Linux tells it."""
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
-        return bool(ignored >> (signal.SIGINT - 1) & 1)
-    return False
 
 
 @contextlib.contextmanager
@@ -319,7 +305,6 @@ def eventful(base: Path) -> Iterator[Row]:
             if second.status != 1 or str(running.process.pid) not in second.stderr:
                 row.failures.append(f"the second: {second.status}: {second.stderr[-500:]}")
             running.until(COMMITTED)
-            running.until_undisturbed(2)
             running.signal_all(signal.SIGINT)
             done = running.end()
             victim.told |= running.committed
