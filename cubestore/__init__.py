@@ -22,65 +22,27 @@ in the cubes (``embeddings``), and chips that look alike are found by them (``si
 sets that come as patches lie beside the cubes (``patches``).
 """
 
-from cubestore import adjust, align, embeddings, splits
-from cubestore.batches import Batches, Loading, batches, xbatcher_generator
-from cubestore.cube import Cube
-from cubestore.encoding import Array
-from cubestore.errors import CubestoreError
-from cubestore.grids import Tile, tile
-from cubestore.index import Indexed, chips, index_store
-from cubestore.items import open_item
-from cubestore.patches import Embedded, PatchDescription, PatchSet, PatchWriter, Pixels
-from cubestore.sensors import SENSORS, Band, Sensor, sensor
-from cubestore.similarity import change, index_embeddings, nearest, neighbours
-from cubestore.slot import Slot
-from cubestore.staging import Staging
-from cubestore.stats import Statistics, norms, stats
-from cubestore.store import Store, create_store, open_store, open_tile
-from cubestore.verify import Finding, Report
-from cubestore.writer import Writer
+from cubestore.face import offer
 
-__all__ = [
-    "SENSORS",
-    "Array",
-    "Band",
-    "Batches",
-    "Cube",
-    "CubestoreError",
-    "Embedded",
-    "Finding",
-    "Indexed",
-    "Loading",
-    "PatchDescription",
-    "PatchSet",
-    "PatchWriter",
-    "Pixels",
-    "Report",
-    "Sensor",
-    "Slot",
-    "Staging",
-    "Statistics",
-    "Store",
-    "Tile",
-    "Writer",
-    "adjust",
-    "align",
-    "batches",
-    "change",
-    "chips",
-    "create_store",
-    "embeddings",
-    "index_embeddings",
-    "index_store",
-    "nearest",
-    "neighbours",
-    "norms",
-    "open_item",
-    "open_store",
-    "open_tile",
-    "sensor",
-    "splits",
-    "stats",
-    "tile",
-    "xbatcher_generator",
-]
+offer(
+    __name__,
+    {
+        "cubestore": "adjust align embeddings splits",
+        "cubestore.batches": "Batches Loading batches xbatcher_generator",
+        "cubestore.cube": "Cube",
+        "cubestore.encoding": "Array",
+        "cubestore.errors": "CubestoreError",
+        "cubestore.grids": "Tile tile",
+        "cubestore.index": "Indexed chips index_store",
+        "cubestore.items": "open_item",
+        "cubestore.patches": "Embedded PatchDescription PatchSet PatchWriter Pixels",
+        "cubestore.sensors": "SENSORS Band Sensor sensor",
+        "cubestore.similarity": "change index_embeddings nearest neighbours",
+        "cubestore.slot": "Slot",
+        "cubestore.staging": "Staging",
+        "cubestore.stats": "Statistics norms stats",
+        "cubestore.store": "Store create_store open_store open_tile",
+        "cubestore.verify": "Finding Report",
+        "cubestore.writer": "Writer",
+    },
+)

@@ -11,81 +11,50 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from cubestore.errors import CubestoreError
-from cubestore_pipelines.cli import (
-    batching,
-    building,
-    demo,
-    embedding,
-    exporting,
-    facts,
-    importing,
-    indexing,
-    likeness,
-    models,
-    probing,
-    publishing,
-    recipes,
-    sampling,
-    serving,
-    statistics,
-    stores,
-    training,
-)
 from cubestore_pipelines.cli.output import plain_console
 from cubestore_pipelines.cli.status import DONE, FAILED, INTERRUPTED, USAGE
+from cubestore_pipelines.cli.verbs import VERBS
+from cubestore_pipelines.interrupts import waiting
 
-app = App(
-    name="cubestore",
-    help="Analysis-ready Earth-observation cubes: one per tile and sensor, in plain Zarr.",
-    version=f"cubestore {version('cubestore')}",
-    help_format="plaintext",
-    exit_on_error=False,
-    print_error=False,
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-)
-VERBS = (
-    demo.demo,
-    facts.sensors,
-    facts.tiles,
-    sampling.sample,
-    building.search,
-    building.plan,
-    building.build,
-    recipes.run,
-    importing.importing,
-    stores.info,
-    stores.verify,
-    indexing.index,
-    exporting.export,
-    likeness.nearest,
-    likeness.change,
-    statistics.stats,
-    models.models,
-    training.train,
-    embedding.embed,
-    probing.probe,
-    batching.batches,
-    publishing.catalog,
-    serving.serve,
-)
-for verb in VERBS:
-    app.command(verb)
+
+def program(words: Sequence[str]) -> App:
+    """Return the program; of its verbs only those among the words are imported, when it runs."""
+    app = App(
+        name="cubestore",
+        help="Analysis-ready Earth-observation cubes: one per tile and sensor, in plain Zarr.",
+        version=f"cubestore {version('cubestore')}",
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for name, verb in VERBS.items():
+        told = None if name in words else verb.help  # instead of its own
+        app.command(f"{__name__}.{verb.where}", name=name, help=told)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
     errors = plain_console(stderr=True)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    app = program(words)
     try:
-        status = app(list(sys.argv[1:] if arguments is None else arguments))
+        with waiting():  # NumPy would take an interrupt of its import for a broken installation
+            app.parse_commands(words)
+        status = app(words)
     except CubestoreError as error:
         errors.print(f"cubestore: {error}")
         return FAILED
     except CycloptsError as error:
         errors.print(f"cubestore: {error}\nTry: cubestore --help")
         return USAGE
-    except ModuleNotFoundError as error:
-        errors.print(f"cubestore: {error}. Remedy: pip install 'cubestore[all]'.")
+    except ImportError as error:
+        missing = error.__cause__ or error  # of a verb's module
+        if not isinstance(missing, ModuleNotFoundError):
+            raise
+        errors.print(f"cubestore: {missing}. Remedy: pip install 'cubestore[all]'.")
         return FAILED
     except KeyboardInterrupt:
         errors.print("cubestore: interrupted. What was committed stays; the same command resumes.")

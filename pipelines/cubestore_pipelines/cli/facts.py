@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 from cyclopts.validators import LimitedChoice
 
-import cubestore
-from cubestore import grids
-from cubestore.sensors import Sensor
+from cubestore.sensors import SENSORS, Sensor
+from cubestore.sensors import sensor as sensor_of
 from cubestore_pipelines.cli.output import Json, show_json, show_table
 
 PLACE = Group("Place (one of these)", validator=LimitedChoice(1, 1))
@@ -25,10 +24,10 @@ def sensors(sensor: str | None = None, /, *, json: Json = False) -> None:
         json: print one JSON object.
     """
     if sensor is None:
-        rows = [_summary(known) for known in cubestore.SENSORS.values()]
+        rows = [_summary(known) for known in SENSORS.values()]
         _show("sensors", rows, json=json)
     else:
-        known = cubestore.sensor(sensor)
+        known = sensor_of(sensor)
         told = {"bands": _bands(known), "layers": _layers(known)}
         if json:
             show_json({name: rows for name, rows in told.items() if rows})
@@ -83,6 +82,8 @@ def tiles(
         grid: mgrs (Sentinel-2's) or sin (MODIS sinusoidal).
         json: print one JSON object.
     """
+    from cubestore import grids  # noqa: PLC0415 - geometry, which sensors do without
+
     found = grids.tiles_in(*bbox, grid=grid) if bbox else []
     found += grids.tiles_at(*point, grid=grid) if point else []
     rows = [
@@ -96,7 +97,7 @@ def tiles(
     _show("tiles", rows, json=json)
 
 
-def _summary(sensor: cubestore.Sensor) -> dict[str, Any]:
+def _summary(sensor: Sensor) -> dict[str, Any]:
     return {
         "sensor": sensor.id,
         "variable": sensor.pixels.name,
