@@ -245,21 +245,22 @@ class Cube:
 
     def info(self) -> dict[str, Any]:
         """Return what the cube holds, for people and as JSON."""
-        root, dataset = self.root(), self.open(superseded=True)
+        root = self.root()
+        known = reader.coordinates(self.path, root)
         newest = self.control.record(root.number, root.digest) if "://" not in self.path else None
-        times = dataset.time.values
+        times = known["time"]
         return {
             "tile": self.tile.id,
             "sensor": self.sensor.id,
             "path": self.path,
             "crs": str(self.tile.crs) if self.tile.crs.epsg else "MODIS sinusoidal",
-            "bands": [str(name) for name in dataset.band.values],
-            "slots": int(dataset.sizes["time"]),
-            "superseded": int((dataset.supersedes != "").sum()),
+            "bands": [str(name) for name in known["band"]],
+            "slots": times.size,
+            "superseded": int(np.count_nonzero(known["supersedes"] != "")),
             "first": str(times.min().astype("M8[s]")) if times.size else "",
             "last": str(times.max().astype("M8[s]")) if times.size else "",
-            "valid_fraction": _mean(dataset.valid_fraction.values),
-            "clear_fraction": _mean(dataset.clear_fraction.values),
+            "valid_fraction": _mean(known["valid_fraction"]),
+            "clear_fraction": _mean(known["clear_fraction"]),
             "computed": {
                 name: sum(end - first for first, end, _ in runs)
                 for name, runs in root.attributes.get(COMPUTED, {}).items()

@@ -24,6 +24,8 @@ from cubestore.errors import DamagedError, MismatchError
 from cubestore.records import COMMIT, Root
 from cubestore.visible import COMPUTED, visible
 
+Values = np.ndarray[Any, Any]
+
 
 def read(path: str) -> bytes:
     """Return what lies at a path or an address.
@@ -57,8 +59,8 @@ def dataset(path: str, root: Root, *, mask_and_scale: bool) -> xr.Dataset:
     Raises:
         DamagedError: a coordinate's bytes are not those that were committed.
     """
-    arrays = [Array.from_document(name, document) for name, document in root.arrays.items()]
-    coordinates = [array for array in arrays if array.is_coordinate]
+    arrays = _arrays(root)
+    known = _values(path, arrays)
     pixels = [array for array in arrays if not array.is_coordinate]
     store = visible(_store(path), root.attributes.get(COMPUTED, {}))
     lazy = {a.name: _pixels(a, store, root.arrays[a.name]) for a in pixels}
@@ -67,7 +69,21 @@ def dataset(path: str, root: Root, *, mask_and_scale: bool) -> xr.Dataset:
         for name, variable in lazy.items()
     }
     commit = {COMMIT: {"number": root.number, "digest": root.digest}}
-    return xr.Dataset(data, _coordinates(path, coordinates), {**root.attributes, **commit})
+    told = {a.name: _variable(a, known[a.name]) for a in arrays if a.is_coordinate}
+    return xr.Dataset(data, told, {**root.attributes, **commit})
+
+
+def coordinates(path: str, root: Root) -> dict[str, Values]:
+    """Return the coordinates' values as of ``root``, slots in the order of arrival.
+
+    Args:
+        path: path or address of the group.
+        root: its committed state.
+
+    Raises:
+        DamagedError: a coordinate's bytes are not those that were committed.
+    """
+    return _values(path, _arrays(root))
 
 
 def chunked(dataset: xr.Dataset, chunks: Mapping[str, int]) -> xr.Dataset:
@@ -131,17 +147,29 @@ def _in_float32(attributes: Mapping[str, Any]) -> Json:
     return {n: np.float32(v) if n in packing else v for n, v in attributes.items()}
 
 
-def _coordinates(path: str, arrays: Sequence[Array]) -> dict[str, xr.Variable]:
-    keys = [array.key(index) for array in arrays for index in np.ndindex(array.blocks())]
+def _arrays(root: Root) -> list[Array]:
+    return [Array.from_document(name, document) for name, document in root.arrays.items()]
+
+
+def _values(path: str, arrays: Sequence[Array]) -> dict[str, Values]:
+    """Return the values of those of the arrays that are coordinates."""
+    axes = [array for array in arrays if array.is_coordinate]
+    keys = [axis.key(index) for axis in axes for index in np.ndindex(axis.blocks())]
     data = _read_many(path, keys)
-    return {array.name: _variable(array, array.assemble(data.__getitem__)) for array in arrays}
+    return {axis.name: _decoded(axis, axis.assemble(data.__getitem__)) for axis in axes}
 
 
-def _variable(array: Array, values: np.ndarray[Any, Any]) -> xr.Variable:
-    attributes = dict(array.attributes)
-    if str(attributes.get("units", "")).startswith("microseconds since 1970"):
-        del attributes["units"], attributes["calendar"]
-        values = values.view("datetime64[us]").astype(_TIME_DTYPE)
+def _decoded(array: Array, values: Values) -> Values:
+    return values.view("datetime64[us]").astype(_TIME_DTYPE) if _is_time(array) else values
+
+
+def _is_time(array: Array) -> bool:
+    return str(array.attributes.get("units", "")).startswith("microseconds since 1970")
+
+
+def _variable(array: Array, values: Values) -> xr.Variable:
+    dropped = {"units", "calendar"} if _is_time(array) else set()
+    attributes = {n: v for n, v in array.attributes.items() if n not in dropped}
     return xr.Variable(array.dims, values, attributes)
 
 
