@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cubestore_pipelines.cli import program
+from cubestore_pipelines.cli import main, program
 from cubestore_pipelines.cli.verbs import VERBS
 
 PIXELS = {"xarray", "pandas", "zarr", "rasterio", "numba", "scipy", "geopandas"}
@@ -50,10 +50,21 @@ def test_a_process_loads_nothing_that_its_work_does_not_need(loaded, step, heavy
     assert heavy.isdisjoint(loaded[step])
 
 
+def first_paragraph(text):
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_the_help_of_the_program_says_of_a_verb_what_its_own_help_says_first(name):
-    first = program([name])[name].help.strip().split("\n\n")[0]
-    assert VERBS[name].help == " ".join(first.split())
+    own = program([name])[name].help
+    assert first_paragraph(VERBS[name].help) == first_paragraph(own)
+
+
+def test_a_verb_keeps_its_own_help_whatever_was_asked_before():
+    for words in (["no-such-verb"], [], ["--help"]):
+        main(words)
+    for name in VERBS:
+        assert f"Example: cubestore {name}" in program([name])[name].help
 
 
 def test_a_verb_that_lacks_a_package_says_how_to_install_it():

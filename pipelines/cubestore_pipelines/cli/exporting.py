@@ -12,12 +12,11 @@ from cubestore_pipelines.cli.building import Words
 from cubestore_pipelines.cli.importing.cloudsen12 import export_cloudsen12
 from cubestore_pipelines.cli.indexing import Compat, Question
 from cubestore_pipelines.cli.output import Json, show_json, show_table
+from cubestore_pipelines.cli.verbs import VERBS
 
 export = App(
     name="export",
-    help="""Write what a store holds for other software.
-
-    Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1""",
+    help=VERBS["export"].help,
     help_format="plaintext",
 )
 export.command(export_cloudsen12, name="cloudsen12")

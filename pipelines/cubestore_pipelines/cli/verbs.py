@@ -15,7 +15,7 @@ class Verb(NamedTuple):
     """Module of this package, and the function or app in it."""
 
     help: str
-    """The first paragraph of its help."""
+    """The first paragraph of its help; all of it where the verb is an app, which has it here."""
 
 
 VERBS: Mapping[str, Verb] = {
@@ -29,7 +29,9 @@ VERBS: Mapping[str, Verb] = {
     ),
     "tiles": Verb("facts:tiles", "List the tiles that cover a place, with EPSG code and bounds."),
     "sample": Verb(
-        "sampling:sample", "Draw the tiles and places of a data set, as FlatGeobuf or GeoParquet."
+        "sampling:sample",
+        "Draw the tiles and places of a data set, as FlatGeobuf or GeoParquet.\n\n"
+        "Example: cubestore sample clay-v1 landcover.fgb",
     ),
     "search": Verb(
         "building:search", "List the items of a catalogue that a build would choose from."
@@ -46,7 +48,11 @@ VERBS: Mapping[str, Verb] = {
         "Carry out a recipe: clay-v1, clay-v0, clay-c2sms-floods, ssl4eo-s12, cloudsen12, "
         "or a file.",
     ),
-    "import": Verb("importing:importing", "Bring a published data set's files into a store."),
+    "import": Verb(
+        "importing:importing",
+        "Bring a published data set's files into a store.\n\n"
+        "Example: cubestore import cloudsen12 SOURCE STORE",
+    ),
     "info": Verb(
         "stores:info",
         "Show what a store, a tile, a cube or a patch set holds: slots, dates, size, last commit.",
@@ -59,7 +65,11 @@ VERBS: Mapping[str, Verb] = {
         "indexing:index",
         "Bring the chip index up to date: cloud, nodata and land cover of every chip, GeoParquet.",
     ),
-    "export": Verb("exporting:export", "Write what a store holds for other software."),
+    "export": Verb(
+        "exporting:export",
+        "Write what a store holds for other software.\n\n"
+        "Example: cubestore export chips STORE DIR --sensor sentinel-2-l2a --max-cloud 0.1",
+    ),
     "nearest": Verb(
         "likeness:nearest",
         "List the chips that are most like the one at a place, by a model's embeddings.",

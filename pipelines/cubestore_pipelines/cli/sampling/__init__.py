@@ -6,12 +6,11 @@ What draws is loaded when it is asked for: geopandas takes half a second.
 from cyclopts import App
 
 from cubestore_pipelines.cli.sampling import places, tiles
+from cubestore_pipelines.cli.verbs import VERBS
 
 sample = App(
     name="sample",
-    help="""Draw the tiles and places of a data set, as FlatGeobuf or GeoParquet.
-
-    Example: cubestore sample clay-v1 landcover.fgb""",
+    help=VERBS["sample"].help,
     help_format="plaintext",
 )
 sample.command(tiles.landcover)
