@@ -1,12 +1,12 @@
 """A training loop as users write it, on real patches: optical, with land cover to learn."""
 
-import lightning
+import importlib
+
 import pytest
 import torch
 
 import cubestore
 import cubestore_model
-from cubestore_model.datamodule import ChipDataModule
 from tests.cubestore import patch_sets, worldcereal
 
 
@@ -45,26 +45,38 @@ def test_a_model_learns_the_land_cover_of_real_patches(shared_data, tmp_path):
     assert sum(losses[-5:]) / 5 < 0.6 * sum(losses[:2]) / 2
 
 
-class _Mean(lightning.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.mean, self.seen = torch.nn.Parameter(torch.zeros(1)), []
+@pytest.fixture
+def lightning():
+    """Lightning, whose import takes seconds: those who only collect the tests do without."""
+    return importlib.import_module("lightning")
 
-    def training_step(self, batch, _):
-        self.seen += batch["chipid"]
-        return (batch["pixels"].float().mean() / 1000 - self.mean).square().sum()
 
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+def mean_model(lightning):
+    class Mean(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.mean, self.seen = torch.nn.Parameter(torch.zeros(1)), []
+
+        def training_step(self, batch, _):
+            self.seen += batch["chipid"]
+            return (batch["pixels"].float().mean() / 1000 - self.mean).square().sum()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    return Mean()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")  # lightning's advice
-def test_lightning_trains_on_the_loaders_and_keeps_where_they_are(tmp_path):
+def test_lightning_trains_on_the_loaders_and_keeps_where_they_are(lightning, tmp_path):
+    datamodule = importlib.import_module("cubestore_model.datamodule")
     store = cubestore.create_store(tmp_path / "store")
     patch_sets.patch_set(store, 8)
     options = {"patches": patch_sets.NAME, "sensor": "reflectance", "chip_size": 20}
-    data = ChipDataModule(train=cubestore_model.loader(store.path, batch_size=4, **options))
-    model = _Mean()
+    data = datamodule.ChipDataModule(
+        train=cubestore_model.loader(store.path, batch_size=4, **options)
+    )
+    model = mean_model(lightning)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = lightning.Trainer(
         max_epochs=2,
