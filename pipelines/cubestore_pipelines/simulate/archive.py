@@ -13,6 +13,7 @@ from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 
+from cubestore_pipelines.interrupts import kept_from_workers, waiting
 from cubestore_pipelines.simulate import linz, rasters, scenes
 from cubestore_pipelines.simulate.granules import Granule
 from cubestore_pipelines.simulate.linz import Sheet
@@ -159,9 +160,14 @@ def _write_all(archive: Archive, workers: int) -> None:
         for scene in left:
             _write(scene, directory)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for done in [pool.submit(_write, scene, directory) for scene in left]:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"))
+    try:
+        with waiting(), kept_from_workers():
+            written = [pool.submit(_write, scene, directory) for scene in left]
+        for done in written:
             done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _write(scene: Scene, directory: Path) -> None:
