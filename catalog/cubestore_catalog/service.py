@@ -64,7 +64,10 @@ WAITING = 64
 REFRESH = 5.0
 """Seconds between two looks for new commits."""
 
-EXPOSED = ("X-Bounds", "X-Corners", "ETag", "Content-Range", "Accept-Ranges", "Retry-After")
+EXPOSED = (
+    *("X-Bounds", "X-Corners", "X-Window", "ETag", "Content-Range", "Accept-Ranges"),
+    "Retry-After",
+)
 """Headers that a page of another origin may read."""
 
 
@@ -209,12 +212,13 @@ class _Service:
         return answer(await self.workers.run(lambda: series(self._cube(request), at, bands)))
 
     async def search_similar(self, request: Request) -> Response:
-        names = ("lon", "lat", "chip", "model", "k", "datetime", "sensor")
+        names = ("lon", "lat", "time", "chip", "model", "k", "datetime", "sensor")
         given = parameters.parameters(request, *names)
         by_place = "chip" not in given or "lon" in given or "lat" in given
         address = address_of(request)
         question = {
             "at": parameters.place(given) if by_place else None,
+            "time": given.get("time", ""),
             "chip": given.get("chip", ""),
             "k": parameters.whole(given, "k", similar.DEFAULT_COUNT, similar.MOST),
             "datetime": given.get("datetime", ""),
@@ -253,6 +257,7 @@ def _shown(found: Placed, ending: str) -> Response:
         shown = answer(found.facts())
     shown.headers["X-Bounds"] = ",".join(f"{degrees:.9g}" for degrees in found.bounds)
     shown.headers["X-Corners"] = ",".join(f"{d:.12g}" for corner in found.corners for d in corner)
+    shown.headers["X-Window"] = ",".join(map(str, found.window))
     shown.headers["Cache-Control"] = "no-cache"
     return shown
 

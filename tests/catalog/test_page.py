@@ -435,12 +435,13 @@ def test_a_chip_says_when_it_was_and_how_far_it_is(page, store, root):
     page.mouse.click(660, 300)
     expect(page.locator("#chips button")).to_have_count(10)
     lon, lat = fields_of(page)["place"].split(",")
-    asked = {"lon": lon, "lat": lat, "k": 10, "model": "rcf", "sensor": "sentinel-2-l2a"}
+    where = {"lon": lon, "lat": lat, "time": "2024-01-10"}  # the slot that is shown, not the last
+    asked = {**where, "k": 10, "model": "rcf", "sensor": "sentinel-2-l2a"}
     found = httpx.get(f"{root}/search/similar", params=asked).json()["features"]
     told = [(f["properties"]["datetime"][:10], f["properties"]["distance"]) for f in found]
     words = [f"{date}\n{far:.3f}" if far > SAME else f"{date}\nsame" for date, far in told]
     assert page.locator("#chips small").all_inner_texts() == words
-    assert "same" in words[0]
+    assert words[0] == "2024-01-10\nsame"
 
 
 def test_the_browsers_own_way_back_leads_to_the_list(page):
@@ -451,6 +452,37 @@ def test_the_browsers_own_way_back_leads_to_the_list(page):
     page.go_back()
     expect(page.locator("#browse")).to_be_visible()
     expect(page.locator("#timeline")).to_be_hidden()
+
+
+def test_the_browsers_own_way_back_opens_what_was_closed(page, store):
+    show(page, link(store, S2, 15, "ndvi"))
+    page.keyboard.press("Escape")
+    expect(page.locator("#browse")).to_be_visible()
+    page.go_back()
+    settle(page)
+    expect(page).to_have_title("31UDQ sentinel-2-l2a · cubestore")
+    assert fields_of(page)["view"] == "ndvi"
+
+
+def test_of_two_cubes_that_are_opened_at_once_the_later_stays(page):
+    page.keyboard.press("Escape")
+    held = []
+    page.route("**/modis-09a1/zarr.json", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks it
+    page.click(f"[data-path='{MODIS}']")
+    page.click(f"[data-path='{S1}']")
+    settle(page)
+    held.pop().continue_()
+    page.wait_for_timeout(300)
+    page.unroute("**/modis-09a1/zarr.json")
+    expect(page).to_have_title("31UDQ sentinel-1-rtc · cubestore")
+    assert fields_of(page)["cube"] == S1
+
+
+@pytest.mark.parametrize("nonsense", ["map=2,95,3", "range=0.3,0", "place=500,2", "slot=-1"])
+def test_what_makes_no_sense_in_a_link_is_left_out(page, nonsense):
+    show(page, f"cube={S2}&{nonsense}")
+    expect(page.locator("#status")).to_have_attribute("data-from", "zarr")
+    assert nonsense not in page.evaluate("location.hash")
 
 
 # When things go wrong.
@@ -550,8 +582,15 @@ def test_a_filter_leaves_out_cubes(page, act, left):
 def test_a_link_to_a_cube_that_is_not_there_says_so_until_another_is_opened(page, store):
     page.evaluate("location.hash = 'cube=mgrs/31UDQ/landsat-c2-l2'")
     expect(page.locator("#failure")).to_contain_text("There is no file")
+    expect(page.locator("#browse")).to_be_visible()
     show(page, link(store, S1, 15, "vv-vh"))
     expect(page.locator("#failure")).to_be_hidden()
+
+
+def test_a_new_tab_for_a_cube_that_is_not_there_lists_those_that_are(browser, root):
+    with opened(browser, root, "#cube=mgrs/31UDQ/landsat-c2-l2") as page:
+        expect(page.locator("#failure")).to_contain_text("There is no file")
+        expect(page.locator("#cubes li")).to_have_count(3)
 
 
 # Other stores, other screens.

@@ -212,6 +212,14 @@ def test_what_lies_beyond_the_antimeridian_is_drawn_at_the_maps_other_end(page, 
     assert found == [TREES, WATER]
 
 
+def test_a_cube_beyond_the_antimeridian_is_opened_where_its_data_lie(page, store):
+    page.keyboard.press("Escape")
+    page.click(f"[data-path='{FAR_EAST}']")
+    settle(page)
+    lon, lat = at(store, FAR_EAST, 1024, 500)
+    assert colour(page, (lon + 180) % 360 - 180, lat) == TREES
+
+
 def test_an_embedding_is_drawn_as_the_service_colours_its_chips(page, store, root, plain):
     middle = at(store, COVER, 1024, 1024)
     pictures = []

@@ -264,7 +264,7 @@ def test_neighbours_are_those_of_the_library(web, served, served_store):
     assert [one["id"] for one in told["features"]] == ours.chipid.tolist()
     first = told["features"][0]
     assert set(first["properties"]) == {
-        *("chipid", "distance", "datetime", "tile", "sensor", "slot", "model", "thumbnail")
+        *("chipid", "distance", "datetime", "path", "tile", "sensor", "slot", "model", "thumbnail")
     }
     assert first["properties"]["distance"] == pytest.approx(0, abs=1e-6)
     assert first["properties"]["thumbnail"] == f"{served}/chip/{first['id']}.png"
@@ -276,6 +276,12 @@ def test_neighbours_are_those_of_the_library(web, served, served_store):
     assert {one["properties"]["slot"] for one in dated} == {1}
 
 
+def test_neighbours_of_a_place_as_it_was_one_day(web):
+    for day, slot in (("2024-01-10", 1), ("2024-02-10", 2)):
+        told = web.get(f"{SIMILAR}?lon=2.05&lat=49&k=1&time={day}").json()["features"]
+        assert [one["properties"]["slot"] for one in told] == [slot]
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -284,6 +290,7 @@ def test_neighbours_are_those_of_the_library(web, served, served_store):
         ("lon=2.05&lat=49&model=other", 400),
         ("lon=2.05&lat=49&sensor=other", 400),
         ("lon=2.05&lat=49&datetime=yesterday", 400),
+        ("lon=2.05&lat=49&time=1999-01-01", 400),
         ("lon=50&lat=49", 400),
         ("lon=2.05&lat=49&chip=x", 400),
         ("chip=x", 400),

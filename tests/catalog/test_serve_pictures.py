@@ -113,6 +113,8 @@ def test_where_a_picture_lies(web, served_store):
     drawn = web.get(f"{LOOK}/0.png?size=100").headers
     assert drawn["x-bounds"] == told.headers["x-bounds"]
     assert drawn["x-corners"] == told.headers["x-corners"]
+    assert told.json()["window"] == [2048, 2048, 3661, 3661]
+    assert drawn["x-window"] == "2048,2048,3661,3661"
     there = [float(one) for one in drawn["x-corners"].split(",")]
     np.testing.assert_allclose(np.reshape(there, (4, 2)), told.json()["corners"], atol=1e-9)
 
@@ -251,6 +253,7 @@ def test_embeddings_in_the_colours_of_their_components(web):
     told = web.get(f"/embedding/mgrs/{HOME}/0.json").json()
     assert (told["width"], told["height"]) == (15, 12)
     north = web.get(f"{LOOK}/0.json").json()["corners"][0][1]
+    assert told["window"] == [3 * 256, 0, 15 * 256, 15 * 256]  # beyond the tile's 3,661 pixels
     assert told["corners"][0][1] > north  # the embeddings begin further north than the pixels
 
 

@@ -73,7 +73,7 @@ def picture(cubes: OpenedCubes, chip: Chip, size: int) -> Picture:
     taken = ((np.arange(count) + 0.5) * chip.size / count).astype(int)
     colours = drawn.paint(opened.pixels.physical(stored[:, taken[:, None], taken]))
     part = Part(corner[0], corner[0] + chip.size, corner[1], corner[1] + chip.size)
-    return Picture(count, count, tuple(where.corners(opened, part)), png(colours))
+    return Picture(count, count, part, tuple(where.corners(opened, part)), png(colours))
 
 
 def _refuse_other(opened: OpenedCube, chip: Chip) -> None:

@@ -7,7 +7,7 @@ from cubestore_catalog.views import looks, sampling, where
 from cubestore_catalog.views.looks import Look
 from cubestore_catalog.views.opened import Cache, OpenedCube
 from cubestore_catalog.views.png import png
-from cubestore_catalog.views.sampling import Window
+from cubestore_catalog.views.sampling import Part, Window
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of pictures that are kept."""
@@ -19,8 +19,16 @@ class Placed:
 
     width: int
     height: int
+    part: Part
+    """Of the cube's grid; chips may reach beyond it."""
+
     corners: tuple[where.Position, ...]
-    """Of the part of the tile that it shows, from the upper left clockwise."""
+    """Of that part on the Earth, from the upper left clockwise."""
+
+    @property
+    def window(self) -> Window:
+        """The part as it is asked for."""
+        return self.part.top, self.part.left, self.part.bottom, self.part.right
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -29,7 +37,8 @@ class Placed:
 
     def facts(self) -> dict[str, Any]:
         """Return where it lies, as JSON."""
-        return {"corners": self.corners, "width": self.width, "height": self.height}
+        size = {"width": self.width, "height": self.height}
+        return {"corners": self.corners, "window": self.window, **size}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ def placed(opened: OpenedCube, slot: int, look: Look, window: Window | None = No
     looks.drawing(opened, look)
     found = sampling.taken(opened, slot, look.size, window)
     corners = tuple(where.corners(opened, found.part))
-    return Placed(len(found.columns), len(found.rows), corners)
+    return Placed(len(found.columns), len(found.rows), found.part, corners)
 
 
 def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None = None) -> Picture:
@@ -84,4 +93,5 @@ def quicklook(opened: OpenedCube, slot: int, look: Look, window: Window | None =
     stored = sampling.sample(opened, slot, list(drawn.bands), found)
     colours = drawn.paint(opened.pixels.physical(stored))
     height, width, _ = colours.shape
-    return Picture(width, height, tuple(where.corners(opened, found.part)), png(colours))
+    corners = tuple(where.corners(opened, found.part))
+    return Picture(width, height, found.part, corners, png(colours))

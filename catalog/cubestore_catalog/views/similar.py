@@ -89,6 +89,7 @@ def _features(
                 "chipid": chipid,
                 "distance": distance,
                 "datetime": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+                "path": f"{cubestore.tile(chip.tile).grid}/{chip.tile}/{chip.sensor}",
                 "tile": chip.tile,
                 "sensor": chip.sensor,
                 "slot": chip.slot,

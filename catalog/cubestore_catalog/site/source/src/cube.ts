@@ -3,7 +3,7 @@
 import * as zarr from "zarrita";
 import { blosc } from "./blosc";
 import { type Point, type Projection, projectionOf } from "./projection";
-import { address, ask } from "./service";
+import { type Window, address, ask } from "./service";
 
 zarr.registry.set("blosc", async () => blosc as never);
 
@@ -178,7 +178,7 @@ export const isInside = (cube: Cube, [row, column]: Point): boolean =>
   row >= 0 && column >= 0 && row < cube.rows && column < cube.columns;
 
 /** The box of the cube's grid that holds these places, in whole pixels; it may reach beyond the tile. */
-export function boxOf(cube: Cube, places: Point[]): Box {
+function boxOf(cube: Cube, places: Point[]): Box {
   const found = places.map(([lon, lat]) => rowColumn(cube, lon, lat));
   const [rows, columns] = [found.map(([row]) => row), found.map(([, column]) => column)];
   return {
@@ -188,6 +188,9 @@ export function boxOf(cube: Cube, places: Point[]): Box {
     right: Math.ceil(Math.max(...columns) - 1e-3),
   };
 }
+
+/** A box as the service writes it. */
+export const boxOfWindow = ([top, left, bottom, right]: Window): Box => ({ top, left, bottom, right });
 
 /** All of a tile. */
 export const whole = ({ rows, columns }: Cube): Box => ({ top: 0, left: 0, bottom: rows, right: columns });

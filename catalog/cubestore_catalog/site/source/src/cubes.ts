@@ -68,13 +68,13 @@ function listed({ id, bbox, geometry, properties }: Item): Listed {
   };
 }
 
-/** Yield the catalogue's cubes, a page of the API at a time. */
+/** Yield the catalogue's cubes, a page of the API at a time; links may name the service as others reach it. */
 export async function* allCubes(): AsyncGenerator<Listed[]> {
   let next: string | undefined = `search?limit=${PAGE}&fields=${FIELDS.join()}`;
   while (next) {
     const answer: Answer = await ask<Answer>(next);
     yield answer.features.filter(({ properties }) => "cubestore:models" in properties).map(listed);
-    next = answer.links.find((link) => link.rel === "next")?.href;
+    next = answer.links.find((link) => link.rel === "next")?.href.replace(/^[^?]*/, "search");
   }
 }
 

@@ -33,12 +33,16 @@ export function listenToFrame(): void {
   byId("copy").addEventListener("click", () => void copy());
 }
 
-/** Say why the page cannot go on. */
-export function giveUp(error: Error): void {
+/** Say what could not be done. */
+export function complain(error: Error): void {
   const cause = (error.cause as Error | undefined)?.message;
   byId("failure").textContent = cause ? `${error.message}: ${cause}` : error.message;
   byId("failure").hidden = false;
-  // Nothing was listed yet, and nothing will be.
-  if (document.body.dataset["state"] === "loading") byId("browse").hidden = true;
+}
+
+/** Say why the page cannot go on: nothing was listed, and nothing will be. */
+export function giveUp(error: Error): void {
+  complain(error);
+  byId("browse").hidden = true;
   document.body.dataset["state"] = "failed";
 }

@@ -1,6 +1,6 @@
 // Where the map goes: to cubes, to the data of one, to a chip.
 
-import { LngLatBounds, type Map as MapLibre } from "maplibre-gl";
+import { LngLat, LngLatBounds, type Map as MapLibre } from "maplibre-gl";
 import { type Box, type Cube, lonLat } from "./cube";
 import type { Listed } from "./cubes";
 
@@ -23,7 +23,15 @@ export function goToPart(map: MapLibre, cube: Cube, { top, left, bottom, right }
   const bounds = new LngLatBounds();
   for (const row of [top, bottom])
     for (const column of [left, right]) bounds.extend(lonLat(cube, row, column));
-  map.fitBounds(bounds, { padding: AROUND_DATA, animate: false });
+  map.fitBounds(turned(bounds), { padding: AROUND_DATA, animate: false });
+}
+
+/** Bounds with their middle on the map: a tile's metres go on beyond the antimeridian. */
+function turned(bounds: LngLatBounds): LngLatBounds {
+  const { lng } = bounds.getCenter();
+  const turn = new LngLat(lng, 0).wrap().lng - lng;
+  const [[west, south], [east, north]] = bounds.toArray() as [[number, number], [number, number]];
+  return new LngLatBounds([west + turn, south], [east + turn, north]);
 }
 
 export function goToChip(map: MapLibre, geometry: GeoJSON.Geometry): void {

@@ -1,6 +1,6 @@
 // What the service draws of a cube: its pictures of a slot, or of the part in view, and of a slot's embeddings.
 
-import { type Box, type Cube, boxOf, holds, overlap } from "./cube";
+import { type Box, type Cube, boxOfWindow, holds, overlap } from "./cube";
 import { PixelLayer } from "./layer";
 import { mesh } from "./mesh";
 import type { Shown, Tell } from "./scene";
@@ -86,11 +86,11 @@ export class Overview {
     const fits = sides(part) / finest <= SIZES.at(-1)!;
     const asked = fits ? part : overlap(around(cube, box), part);
     const size = SIZES.find((one) => sides(asked) / finest <= one) ?? SIZES.at(-1)!;
-    const { path, query } = pictureOf(cube, shown.slot.index, shown.view, { size, window: fits ? undefined : asked });
-    const { bitmap, corners } = await picture(`${path}.png?${query}`, signal);
+    const { path, query } = pictureOf(cube, shown.slot.index, shown.view, { size, box: fits ? undefined : asked });
+    const { bitmap, window } = await picture(`${path}.png?${query}`, signal);
     if (signal.aborted) return;
     // The last chips reach beyond the tile, and their picture with them.
-    this.layer.put("picture", mesh(cube, boxOf(cube, corners), this.layer.anchor), bitmap);
+    this.layer.put("picture", mesh(cube, boxOfWindow(window), this.layer.anchor), bitmap);
     const drawn = shown.view.model ? 0 : Math.max(sides(asked) / size, 1);
     this.#drawn = { what: whatOf(shown), box: asked, scale: drawn };
   }

@@ -7,7 +7,7 @@ import { Browse } from "./browse";
 import { type Cube, type Slot, isInside, openCube, rowColumn, whole } from "./cube";
 import type { Listed } from "./cubes";
 import { byId } from "./dom";
-import { giveUp } from "./frame";
+import { complain } from "./frame";
 import { goToChip, goToCubes, goToPart } from "./going";
 import { Place, addLayers, highlight, outline, showFootprints } from "./map";
 import { Scene, partOf } from "./scene";
@@ -25,6 +25,8 @@ export class Page {
   #models: readonly string[] = [];
   #passes: (slot: Slot) => boolean = () => true;
   #asked = new AbortController();
+  /** Counts what was opened or closed: of two cubes that are opened at once the later stays. */
+  #turn = 0;
   #pointed?: Listed;
   readonly #browse = new Browse(
     (cube) => void this.open(cube.path, true),
@@ -47,7 +49,10 @@ export class Page {
     this.#alike = new Alike(
       map,
       (chip, geometry) => void this.#follow(chip, geometry),
-      (model) => this.#by(model),
+      (model) => {
+        this.#state = { ...this.#state, model };
+        this.#keep();
+      },
     );
     this.#place = new Place(map);
     listenToRange(this.#wishes);
@@ -65,29 +70,45 @@ export class Page {
 
   /** Open a cube; with `fit` the map goes to where the slot has data. */
   async open(path: string, fit: boolean): Promise<void> {
+    const turn = ++this.#turn;
+    const isLate = () => turn !== this.#turn;
     try {
       const cube = await openCube(path);
-      byId("failure").hidden = true;
+      if (isLate()) return;
       if (path !== this.#state.cube) this.#begin({ ...START, cube: path, map: this.#state.map });
       this.#models = this.#browse.find(path)?.models ?? [];
       this.#passes = this.#browse.takes();
       this.#cube = cube;
-      if (fit) goToPart(this.map, cube, await partOf(cube, this.#slot()));
-      document.body.classList.add("open");
-      document.title = `${cube.tile} ${cube.sensor} · cubestore`;
-      highlight(this.map, null);
-      outline(this.map, cube);
-      this.#footprints(this.#browse.shown());
-      this.#show();
+      const part = fit && (await partOf(cube, this.#slot()));
+      if (isLate()) return;
+      if (part) goToPart(this.map, cube, part);
+      this.#enter(cube);
       if (this.#state.place) await this.#ask(this.#state.place);
     } catch (error) {
-      giveUp(error as Error);
+      if (!isLate()) this.#giveUp(error as Error);
     }
   }
 
+  #enter(cube: Cube): void {
+    byId("failure").hidden = true;
+    document.body.classList.add("open");
+    document.title = `${cube.tile} ${cube.sensor} · cubestore`;
+    highlight(this.map, null);
+    outline(this.map, cube);
+    this.#footprints(this.#browse.shown());
+    this.#show();
+  }
+
+  /** Go back to the list. */
   close(): void {
+    this.#begin({ ...START, map: this.#state.map });
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#turn++;
     this.#cube = null;
-    this.#state = { ...START, map: this.#state.map };
+    byId("failure").hidden = true;
     document.body.classList.remove("open");
     document.title = "cubestore";
     this.#scene.hide();
@@ -95,11 +116,18 @@ export class Page {
     this.#forget();
     outline(this.map, null);
     this.#footprints(this.#browse.shown());
-    this.#keep();
     byId("count").focus();
   }
 
-  /** Another cube is a step that the browser's own way back undoes. */
+  /** A cube that cannot be opened: what there is besides is listed. */
+  #giveUp(error: Error): void {
+    this.#state = { ...START, map: this.#state.map };
+    this.#keep();
+    this.#leave();
+    complain(error);
+  }
+
+  /** Another cube, or none, is a step that the browser's own way back undoes. */
   #begin(state: State): void {
     this.#state = state;
     history.pushState(null, "", format(state));
@@ -170,15 +198,11 @@ export class Page {
     this.#place.set(place);
     this.#keep();
     const { signal } = (this.#asked = new AbortController());
-    const alike = this.#alike.ask(cube, this.#models, this.#model(), place, signal);
+    const question = { cube, slot: this.#slot(), place, models: this.#models, model: this.#model() };
+    const alike = this.#alike.ask(question);
     await this.#asking.ask(cube, place, signal);
     if (this.#cube === cube) this.#asking.draw(cube, this.#view(), this.#views()[0]!, this.#slot().index);
     await alike;
-  }
-
-  #by(model: string): void {
-    this.#state = { ...this.#state, model };
-    if (this.#state.place) void this.#ask(this.#state.place);
   }
 
   #forget(): void {
@@ -188,12 +212,14 @@ export class Page {
     this.#place.set(null);
   }
 
-  /** Go to a chip that looks alike, in its own slot. */
-  async #follow(chip: Neighbour, geometry: GeoJSON.Geometry): Promise<void> {
-    const path = this.#browse.shown().find((c) => c.tile === chip.tile && c.sensor === chip.sensor)?.path;
-    const { place } = this.#state;
-    if (path && path !== this.#state.cube) await this.open(path, false);
-    this.#set({ slot: chip.slot, place });
+  /** Go to a chip that looks alike, in its own slot and cube; of another cube's place there is no series. */
+  async #follow({ path, slot }: Neighbour, geometry: GeoJSON.Geometry): Promise<void> {
+    if (path !== this.#state.cube) {
+      await this.open(path, false);
+      this.#asking.forget();
+    }
+    if (this.#cube?.path !== path) return; // it could not be opened
+    this.#set({ slot });
     goToChip(this.map, geometry);
   }
 
@@ -249,6 +275,6 @@ export class Page {
     this.#scene.hide();
     if (map) this.map.jumpTo({ center: [map[0], map[1]], zoom: map[2] });
     if (cube) await this.open(cube, !map);
-    else if (this.#cube) this.close();
+    else if (this.#cube) this.#leave();
   }
 }

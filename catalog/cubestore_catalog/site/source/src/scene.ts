@@ -2,7 +2,7 @@
 
 import type { Map as MapLibre } from "maplibre-gl";
 import { Chunks, chunksOf } from "./chunks";
-import { type Box, type Cube, type Slot, boxAround, overlap, whole } from "./cube";
+import { type Box, type Cube, type Slot, boxAround, boxOfWindow, overlap, whole } from "./cube";
 import { anchor } from "./mesh";
 import { Overview, type Sight } from "./overview";
 import type { Point } from "./projection";
@@ -59,7 +59,7 @@ async function askPart(cube: Cube, slot: Slot, signal?: AbortSignal): Promise<Bo
     throw error;
   };
   const placed = await ask<Placed>(`quicklook/${cube.path}/${slot.index}.json`, signal).catch(nothing);
-  return placed ? boxAround(cube, placed.corners) : whole(cube);
+  return placed ? boxOfWindow(placed.window) : whole(cube);
 }
 
 const pause = (time: number) => new Promise((done) => setTimeout(done, time));

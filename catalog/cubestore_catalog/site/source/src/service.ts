@@ -40,27 +40,27 @@ async function answer(path: string, signal?: AbortSignal): Promise<Response> {
 export const ask = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
   (await (await answer(path, signal)).json()) as T;
 
-/** A picture that the service drew, and its corners on the Earth from the upper left clockwise. */
+/** Rows and columns of a cube's grid, as the service writes them: top, left, bottom, right. */
+export type Window = [top: number, left: number, bottom: number, right: number];
+
+/** A picture that the service drew, and what of the cube it shows. */
 export interface Picture {
   bitmap: ImageBitmap;
-  corners: [number, number][];
+  window: Window;
 }
 
 /** Ask for a picture; nothing of it is drawn yet. */
 export async function picture(path: string, signal?: AbortSignal): Promise<Picture> {
   const response = await answer(path, signal);
-  const degrees = response.headers.get("X-Corners")!.split(",").map(Number);
-  const corners = [0, 2, 4, 6].map((i): [number, number] => [degrees[i]!, degrees[i + 1]!]);
+  const window = response.headers.get("X-Window")!.split(",").map(Number) as Window;
   // As stored: neither multiplied by alpha nor fitted to the screen's colours.
   const how = { premultiplyAlpha: "none", colorSpaceConversion: "none" } as const;
-  return { bitmap: await createImageBitmap(await response.blob(), how), corners };
+  return { bitmap: await createImageBitmap(await response.blob(), how), window };
 }
 
-/** A slot's picture: where its corners lie, from the upper left clockwise. */
+/** What of the cube a slot's picture would show. */
 export interface Placed {
-  corners: [number, number][];
-  width: number;
-  height: number;
+  window: Window;
 }
 
 /** A place through time, sorted by time. */
@@ -80,17 +80,19 @@ export interface Neighbour {
   chipid: string;
   distance: number;
   datetime: string;
+  /** Of its cube. */
+  path: string;
   tile: string;
-  sensor: string;
   slot: number;
-  model: string;
-  thumbnail: string;
 }
 
 export type Neighbours = GeoJSON.FeatureCollection<GeoJSON.Polygon | GeoJSON.MultiPolygon, Neighbour>;
 
 export const series = (path: string, lon: number, lat: number, signal: AbortSignal) =>
   ask<Series>(`series/${path}?lon=${lon}&lat=${lat}`, signal);
+
+/** Where a chip's picture lies, wherever the service is reached. */
+export const thumbnail = ({ chipid }: Neighbour): string => address(`chip/${encodeURIComponent(chipid)}.png`);
 
 export const similar = (question: Record<string, string>, signal: AbortSignal) =>
   ask<Neighbours>(`search/similar?${new URLSearchParams(question)}`, signal);

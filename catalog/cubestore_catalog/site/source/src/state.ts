@@ -19,10 +19,13 @@ export interface State {
 
 export const START: State = { cube: "", slot: -1, view: "", model: "", range: null, place: null, map: null };
 
-function numbers(text: string | null, count: number): number[] | null {
+/** Some numbers that make sense, or none. */
+function numbers(text: string | null, count: number, fits: (...found: number[]) => boolean): number[] | null {
   const found = (text ?? "").split(",").map(Number);
-  return text && found.length === count && found.every(Number.isFinite) ? found : null;
+  return text && found.length === count && found.every(Number.isFinite) && fits(...found) ? found : null;
 }
+
+const onEarth = (lon: number, lat: number): boolean => Math.abs(lon) <= 180 && Math.abs(lat) <= 90;
 
 /** Read a hash; what does not make sense in it is left at its start. */
 export function parse(hash: string): State {
@@ -33,9 +36,9 @@ export function parse(hash: string): State {
     slot: slot !== null && /^\d+$/.test(slot) ? Number(slot) : -1,
     view: fields.get("view") ?? "",
     model: fields.get("model") ?? "",
-    range: numbers(fields.get("range"), 2) as State["range"],
-    place: numbers(fields.get("place"), 2) as State["place"],
-    map: numbers(fields.get("map"), 3) as State["map"],
+    range: numbers(fields.get("range"), 2, (low, high) => low < high) as State["range"],
+    place: numbers(fields.get("place"), 2, onEarth) as State["place"],
+    map: numbers(fields.get("map"), 3, onEarth) as State["map"],
   };
 }
 

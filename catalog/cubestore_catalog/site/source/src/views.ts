@@ -140,15 +140,15 @@ export function between(view: View, range: Range | null): View {
 /** How large a picture of the service is, and which part of the slot it shows: all of it where none is named. */
 export interface Extent {
   size: number;
-  window?: Box;
+  box?: Box;
 }
 
 /** The service's picture of a slot that shows the same. */
-export function pictureOf(cube: Cube, slot: number, view: View, { size, window }: Extent): { path: string; query: string } {
+export function pictureOf(cube: Cube, slot: number, view: View, { size, box }: Extent): { path: string; query: string } {
   if (view.model) return { path: `embedding/${cube.path}/${slot}`, query: `model=${encodeURIComponent(view.model)}` };
   const { kind, bands, ranges, ramp } = view.recipe!;
   const query = new URLSearchParams({ size: `${size}` });
-  if (window) query.set("window", [window.top, window.left, window.bottom, window.right].join());
+  if (box) query.set("window", [box.top, box.left, box.bottom, box.right].join());
   if (kind === "difference") query.set("index", "ndvi");
   else query.set("bands", bands.map((at) => cube.bands[at]!).join(","));
   if (kind === "classes") query.set("colormap", "worldcover");
