@@ -7,6 +7,7 @@ CatalogError (CubestoreError)
 ├── UnknownRecordError (KeyError)      404  no collection, item, file or picture of that name
 ├── OverloadError (TimeoutError)       503  more than can be done now, or in the time that there is
 ├── ItemError (ValueError)             500  an item or collection that cannot be served
+├── AddressError (ValueError)               an address by which no service can be seen
 └── PortError (OSError)                     an address that cannot be listened at
 """
 
@@ -54,6 +55,10 @@ class OverloadError(CatalogError, TimeoutError):
 
 class ItemError(CatalogError, ValueError):
     """An item or a collection that cannot be served; raised before anything is."""
+
+
+class AddressError(CatalogError, ValueError):
+    """An address by which no service can be seen."""
 
 
 class PortError(CatalogError, OSError):

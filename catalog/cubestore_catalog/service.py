@@ -45,6 +45,7 @@ from cubestore_catalog.web.documents import GEOJSON
 from cubestore_catalog.web.gate import Gate
 from cubestore_catalog.web.headers import BROWSE, SafeHeaders
 from cubestore_catalog.web.live import Live, Load, Tell
+from cubestore_catalog.web.seen import Seen, address
 from cubestore_catalog.web.zarr_files import ZarrFiles
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ def service(
     first: Load | None = None,
     seconds: float = SECONDS,
     refresh: float = REFRESH,
+    url: str = "",
     tell: Tell = log.info,
 ) -> Starlette:
     """Return an application that serves a store.
@@ -89,13 +91,16 @@ def service(
             None: nothing is until then.
         seconds: what a request has.
         refresh: seconds between two looks for new commits.
+        url: the address by which others see it, through a proxy; "": the one that they ask.
         tell: called with what is being done, for people.
 
     Raises:
+        AddressError: nothing can be seen at ``url``.
         NotAStoreError: there is none.
         NotWritableError: it is at an address: a store is served where it lies.
         ItemError: items that cannot be served.
     """
+    seen = [Middleware(Seen, address(url))] if url else []
     opened = _on_disk(open_store(store))
     service = _Service(
         opened, OpenedCubes(opened), Workers(DRAWING, WAITING, seconds), similar.Similar(opened)
@@ -105,7 +110,7 @@ def service(
     catalogue = Live(opened, load, build, refresh, first=first, tell=tell)
     application = Starlette(
         routes=[*service.routes(), Mount("/", browse.PeopleFirst(catalogue, BROWSE))],
-        middleware=_middleware(),
+        middleware=[*seen, *_middleware()],
         exception_handlers={
             CubestoreError: refuse,
             HTTPException: refuse_route,

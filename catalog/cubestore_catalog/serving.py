@@ -41,6 +41,7 @@ def serve(
     host: str = HOST,
     port: int = PORT,
     seconds: float = SECONDS,
+    url: str = "",
     ready: Callable[[str], None] = lambda _: None,
     tell: Tell = lambda _: None,
 ) -> None:
@@ -54,14 +55,16 @@ def serve(
         host: address to listen at; the default is reached from this machine alone.
         port: 0 takes one that is free.
         seconds: what a request has.
+        url: the address by which others see it, through a proxy; "": the one that they ask.
         ready: called with the service's address when it listens.
         tell: called with what is being done, for people.
 
     Raises:
+        AddressError: nothing can be seen at ``url``.
         NotAStoreError: there is none.
         PortError: the address cannot be listened at.
     """
-    application = service(store, first=served.standing, seconds=seconds, tell=tell)
+    application = service(store, first=served.standing, seconds=seconds, url=url, tell=tell)
     with listening(host, port) as listener:
         name = f"[{host}]" if ":" in host else host
         sys.setswitchinterval(TURN)

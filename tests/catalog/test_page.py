@@ -604,8 +604,9 @@ def test_an_empty_store_tells_what_to_do(browser, tmp_path):
 
 
 def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
+    elsewhere = "https://maps.example/cubes"  # in links: the page asks the host that it came from
     with (
-        serving(service(store.path, load=thousands)) as root,
+        serving(service(store.path, load=thousands, url=elsewhere)) as root,
         opened(browser, root, viewport=PHONE, color_scheme="dark") as page,
     ):
         expect(page.locator("#count")).to_have_text("2000 cubes")

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 import cubestore
 from cubestore_catalog import OverloadError, limits, service
-from cubestore_catalog.errors import ItemError
+from cubestore_catalog.errors import AddressError, ItemError
 from cubestore_catalog.limits import Workers
 from cubestore_catalog.served import standing
 from cubestore_catalog.web import browse
@@ -59,6 +59,41 @@ def test_all_of_it_can_lie_below_a_path(served_store):
     assert asked(outer, f"/cubes/zarr/{CUBE}/zarr.json").status_code == 200
     html = asked(outer, "/cubes/", accept="text/html")
     assert html.headers["location"] == "https://x.example/cubes/browse/"
+
+
+@pytest.mark.parametrize(
+    ("url", "before"),
+    [
+        ("https://maps.example/cubes", ""),  # the proxy takes the path off
+        ("https://maps.example/cubes/", "/cubes"),  # or hands it on
+        ("https://maps.example:8443", ""),
+        ("http://[2001:db8::1]/a%20b", ""),
+    ],
+)
+def test_behind_a_proxy_every_link_begins_with_the_address_that_others_see(
+    served_store, url, before
+):
+    app, seen = service(served_store.path, load=contents, url=url), url.rstrip("/")
+    answers = [asked(app, f"{before}{path}").json() for path in ("/", "/search", "/collections")]
+    hrefs = [link["href"] for one in answers for link in one["links"]]
+    (item,) = answers[1]["features"]
+    hrefs += [link["href"] for link in item["links"] if link["rel"] != "license"]
+    assert [href for href in hrefs if not f"{href}/".startswith(f"{seen}/")] == []
+    assert item["assets"]["data"]["href"] == f"{seen}/zarr/{CUBE}"
+    assert asked(app, f"{before}/zarr/{CUBE}/zarr.json").status_code == 200
+    html = asked(app, f"{before}/", accept="text/html")
+    assert html.headers["location"] == f"{seen}/browse/"
+    page = asked(app, f"{before}/browse/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["maps.example", "ftp://x.example", "https://", "https://x.example/?a=1", "http://x:99999"],
+)
+def test_an_address_that_nobody_can_see_is_refused(served_store, url):
+    with pytest.raises(AddressError, match="cannot be seen at"):
+        service(served_store.path, load=contents, url=url)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     seconds: float = 20.0,
+    url: str = "",
     json: Json = False,
 ) -> None:
     """Serve a store: STAC API, page to browse it, Zarr by byte range, pictures, series, neighbours.
@@ -26,6 +27,7 @@ def serve(
         host: address to listen at; the default is reached from this machine alone.
         port: 0 takes one that is free.
         seconds: what a request may take.
+        url: where others see it through a proxy, as https://example.org/cubes: links begin with it.
         json: print the address as one JSON object, when the service listens.
     """
     from cubestore_catalog import serving  # noqa: PLC0415 - a server is for this verb alone
@@ -39,4 +41,4 @@ def serve(
     def tell(what: str) -> None:
         print(f"{what}.", file=sys.stderr)  # noqa: T201 - a message
 
-    serving.serve(store, host=host, port=port, seconds=seconds, ready=ready, tell=tell)
+    serving.serve(store, host=host, port=port, seconds=seconds, url=url, ready=ready, tell=tell)
