@@ -22,7 +22,15 @@ from cubestore.store import Store, open_store
 from cubestore_catalog import written
 from cubestore_catalog.errors import ItemError
 from cubestore_catalog.search.parquet import read
-from cubestore_catalog.stac import items, parquet, set_vectors, sets, snapshot, vectors
+from cubestore_catalog.stac import (
+    collections,
+    items,
+    parquet,
+    set_vectors,
+    sets,
+    snapshot,
+    vectors,
+)
 from cubestore_catalog.stac.records import CATALOG, Json
 
 log = logging.getLogger(__name__)
@@ -83,6 +91,22 @@ def publish(store: str | os.PathLike[str], *, attributes: bool = True) -> Publis
         failed: dict[str, str] = {}
         now = dict(_described(opened, before, failed, attributes=attributes))
         return _published(folder, before, now, failed)
+
+
+def records(store: str | os.PathLike[str]) -> tuple[list[Json], list[Json]]:
+    """Return the items and collections that `publish` would write; nothing is written.
+
+    Raises:
+        NotAStoreError: the path holds no store.
+        NotWritableError: the store is not on a file system.
+    """
+    opened, failed = open_store(store), dict[str, str]()
+    before = _known(disk.path_of(opened.path) / CATALOG)
+    found = _with_models(dict(_described(opened, before, failed, attributes=False)))
+    for path, why in failed.items():
+        log.warning("%s: %s", path, why)
+    made = [collections.collection(home, members) for home, members in written.gathered(found)]
+    return [*found.values()], made
 
 
 def _known(folder: Path) -> Groups:
@@ -200,9 +224,7 @@ def _items(seen: snapshot.Snapshot, checksum: str) -> list[Json]:
 
 
 def _published(folder: Path, before: Groups, now: Groups, failed: Mapping[str, str]) -> Published:
-    old, new = _by_place(before), _by_place(now)
-    models = vectors.model_items([i for i in new.values() if vectors.FACTS in i["properties"]])
-    new |= {_place(item): item for item in models}
+    old, new = _by_place(before), _with_models(now)
     changed = written.write(folder, old, new)
     return Published(
         catalog=str(folder / "catalog.json"),
@@ -212,6 +234,12 @@ def _published(folder: Path, before: Groups, now: Groups, failed: Mapping[str, s
         collections=tuple(sorted({home for home, _ in new})),
         failed=dict(sorted(failed.items())),
     )
+
+
+def _with_models(groups: Groups) -> dict[written.Place, Json]:
+    found = _by_place(groups)
+    models = vectors.model_items([i for i in found.values() if vectors.FACTS in i["properties"]])
+    return found | {_place(item): item for item in models}
 
 
 def _by_place(groups: Groups) -> dict[written.Place, Json]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from cubestore import Store
 from cubestore.errors import LockedError, NotWritableError
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.publish import publish
+from cubestore_catalog.publish import publish, records
 from cubestore_catalog.search.parquet import load
 from cubestore_catalog.stac.items import ASSET, PATH, SLOTS
 from cubestore_catalog.stac.parquet import FILE
@@ -31,15 +31,13 @@ _COLLECTION = re.compile(r"\.\./(?P<collection>[^/]+)/collection\.json")
 def contents(store: Store) -> tuple[Sequence[Record], Sequence[Record]]:
     """Return a store's items and collections, its catalogue brought up to date first.
 
-    No cube is written to. Where the disk is read-only the catalogue is served as it is.
-
-    Raises:
-        ItemError: the store has no catalogue and none can be written.
+    No cube is written to. Where no catalogue can be written either, it is made in memory.
     """
     try:
         publish(store.path, attributes=False)
     except (NotWritableError, LockedError) as error:
-        log.warning("The catalogue is served as it is: %s", error)
+        log.warning("The catalogue is served and not written: %s", error)
+        return records(store.path)
     return load(store.path)
 
 

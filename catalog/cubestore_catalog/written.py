@@ -6,7 +6,9 @@ synced.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import orjson
@@ -38,6 +40,12 @@ def write(folder: Path, old: Mapping[Place, Json], new: Mapping[Place, Json]) ->
     return [*changed]
 
 
+def gathered(new: Mapping[Place, Json]) -> Iterator[tuple[str, list[Json]]]:
+    """Yield the id of each collection with its items, by their ids."""
+    for home, places in groupby(sorted(new), key=itemgetter(0)):
+        yield home, [new[place] for place in places]
+
+
 def _file(folder: Path, place: Place) -> Path:
     home, name = place
     return folder / home / name / f"{name}.json"
@@ -45,9 +53,8 @@ def _file(folder: Path, place: Place) -> Path:
 
 def _write_collections(folder: Path, new: Mapping[Place, Json], changed: set[str]) -> None:
     """Write the collections in which something has changed, then the catalogue that lists them."""
-    titles, ordered = {}, sorted(new)
-    for home in sorted({home for home, _ in new}):
-        members = [new[place] for place in ordered if place[0] == home]
+    titles = {}
+    for home, members in gathered(new):
         document = collections.collection(home, members)
         titles[home] = document["title"]
         if home in changed or not (folder / home / parquet.FILE).exists():

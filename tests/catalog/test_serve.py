@@ -197,6 +197,17 @@ def test_the_catalogue_is_brought_up_to_date_and_served(tmp_path, served_store):
     assert cubestore.Store(path).cube("31UDQ", "landsat-c2-l2").root().number == commit
 
 
+def test_a_store_whose_catalogue_cannot_be_written_is_served_all_the_same(tmp_path, served_store):
+    path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
+    written = asked(service(path), "/search").json()["features"]
+    shutil.rmtree(f"{path}/catalog")
+    (tmp_path / "copy" / "catalog").touch()  # nor can a directory be made of that name
+    app = service(path)
+    assert asked(app, "/search").json()["features"] == written
+    homes = [one["id"] for one in asked(app, "/collections").json()["collections"]]
+    assert homes == ["embeddings-rcf", "landsat-c2-l2", "models"]
+
+
 def test_it_listens_before_the_catalogue_is_written(tmp_path, served_store):
     path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
     told, go_on, done = [], threading.Event(), threading.Event()
@@ -230,7 +241,7 @@ def test_it_listens_before_the_catalogue_is_written(tmp_path, served_store):
 
 def test_what_hinders_the_catalogue_is_said_once(tmp_path, served_store, caplog):
     path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
-    looks, done = [], threading.Event()
+    looks, told, done = [], [], threading.Event()
 
     def broken(_):
         looks.append(1)
@@ -239,13 +250,15 @@ def test_what_hinders_the_catalogue_is_said_once(tmp_path, served_store, caplog)
         raise ItemError("No catalogue")
 
     async def watched():
-        live = Live(cubestore.Store(path), broken, lambda *_: Starlette(), 0, first=standing)
+        how = {"first": standing, "tell": told.append}
+        live = Live(cubestore.Store(path), broken, lambda *_: Starlette(), 0, **how)
         watching = asyncio.create_task(live.watch())
         await asyncio.to_thread(done.wait, 10)
         watching.cancel()
 
     asyncio.run(watched())
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert len(told) == 1
 
 
 # Points.

@@ -52,6 +52,7 @@ class Live:
         self._store, self._load, self._build, self._seconds = store, load, build, seconds
         self._tell = tell
         self._state: State | None = None
+        self._tried: State | None = None
         self._trouble = ""
         self._app: ASGIApp
         if first is None:
@@ -68,7 +69,11 @@ class Live:
         state = state_of(self._store)
         if state == self._state:
             return False
-        self._tell("The catalogue is being brought up to date; that of before is served meanwhile")
+        if state != self._tried:
+            self._tell(
+                "The catalogue is being brought up to date; that of before is served meanwhile"
+            )
+        self._tried = state
         items, collections = self._load(self._store)
         self._app = self._build(items, collections)
         self._state, self._trouble = state, ""
