@@ -208,7 +208,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     """Open a store on a file system, or at an address that fsspec reads.
 
     Raises:
-        NotAStoreError: there is none.
+        NotAStoreError: there is none, or a package is missing that reads such addresses.
         FormatError: a store of another format.
     """
     address = os.fspath(path)
@@ -240,6 +240,10 @@ def _format_of(path: str) -> object:
     try:
         attributes = json.loads(read(path))["attributes"]
         return None if COMMIT in attributes else attributes["cubestore:format"]
+    except ImportError as error:
+        raise NotAStoreError(
+            f"{path} cannot be read", expected="an address that fsspec reads", remedy=str(error)
+        ) from error
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

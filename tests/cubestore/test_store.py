@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import cubestore
-from cubestore.errors import NotWritableError
+from cubestore.errors import NotAStoreError, NotWritableError
 
 CUBES = [
     ("31UDQ", "esa-worldcover"),
@@ -98,6 +98,11 @@ def test_from_afar_a_store_is_read_and_not_written(full, append):
     xr.testing.assert_identical(far.open().isel(part).load(), near.open().isel(part).load())
     with pytest.raises(NotWritableError, match="not on a file system"):
         append(far, "2024-01-02", "b")
+
+
+def test_an_address_for_which_a_package_is_missing_names_the_package():
+    with pytest.raises(NotAStoreError, match=r"oci://bucket/store.* Install ocifs"):
+        cubestore.open_store("oci://bucket/store")
 
 
 def test_an_optional_layer_is_appended_and_read(store, append):

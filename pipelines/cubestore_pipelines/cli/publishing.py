@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,7 +11,7 @@ from cubestore_pipelines.cli.status import DONE, IN_PART
 
 
 def catalog(
-    store: Path,
+    store: str,
     /,
     *,
     attributes: Annotated[bool, Parameter(negative="--no-attributes")] = True,
@@ -38,7 +37,7 @@ def catalog(
         print(f"cubestore: {path}: {why}", file=sys.stderr)  # noqa: T201 - a message
     facts = {**asdict(done), "failed": dict(done.failed)}
     if json:
-        show_json({"store": str(store), **facts})
+        show_json({"store": store, **facts})
     else:
         show_facts({**facts, "collections": " ".join(done.collections), "failed": len(done.failed)})
     return IN_PART if done.failed else DONE
