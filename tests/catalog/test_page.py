@@ -603,6 +603,16 @@ def test_an_empty_store_tells_what_to_do(browser, tmp_path):
         expect(page.locator("#browse")).to_be_hidden()
 
 
+def test_on_a_telephone_a_place_that_is_asked_about_comes_into_view(browser, root, store):
+    hash_ = f"#{link(store, S2, 15, 'true-colour')}"
+    with opened(browser, root, hash_, viewport=PHONE) as page:
+        settle(page)
+        page.mouse.click(180, 120)
+        page.wait_for_selector("#series svg")
+        expect(page.locator("#place-title")).to_be_in_viewport()
+        expect(page.locator(".reading")).to_be_in_viewport()
+
+
 def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
     elsewhere = "https://maps.example/cubes"  # in links: the page asks the host that it came from
     with (

@@ -202,6 +202,7 @@ export class Page {
     const alike = this.#alike.ask(question);
     await this.#asking.ask(cube, place, signal);
     if (this.#cube === cube) this.#asking.draw(cube, this.#view(), this.#views()[0]!, this.#slot().index);
+    byId("place").scrollIntoView({ block: "nearest" }); // on a telephone little of the panel is in view
     await alike;
   }
 
