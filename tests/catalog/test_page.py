@@ -383,6 +383,19 @@ def test_a_click_where_cubes_lie_above_one_another_lists_them(page):
     expect(page.locator("#count")).to_have_text("3 cubes")
 
 
+def test_a_click_beyond_the_open_cube_lists_those_that_lie_there(page):
+    show(page, f"cube={MODIS}&slot=0&map=2.3,50.5,5.2")
+    page.mouse.click(674, 320)  # on nothing: the cube stays
+    expect(page).to_have_title("h18v04 modis-09a1 · cubestore")
+    show(page, f"cube={S1}&slot=0&map=2.3,48.4,9")
+    page.mouse.click(674, 320)  # on MODIS alone, which is opened
+    expect(page).to_have_title("h18v04 modis-09a1 · cubestore")
+    show(page, f"cube={S1}&slot=0&map=2.3,49.68,11")
+    page.mouse.click(674, 320)  # beside the tile, and in the boxes of all
+    expect(page.locator("#count")).to_have_text("3 cubes at this place")
+    page.click("#everything")
+
+
 def test_everything_is_done_by_the_keyboard(page):
     page.evaluate("location.hash = 'map=2.5,49.2,6'")
     press = page.keyboard.press

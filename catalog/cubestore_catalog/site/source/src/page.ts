@@ -83,7 +83,8 @@ export class Page {
       if (isLate()) return;
       if (part) goToPart(this.map, cube, part);
       this.#enter(cube);
-      if (this.#state.place) await this.#ask(this.#state.place);
+      const { place } = this.#state;
+      if (place && this.#holds(place)) await this.#ask(place);
     } catch (error) {
       if (!isLate()) this.#giveUp(error as Error);
     }
@@ -189,10 +190,13 @@ export class Page {
     history.replaceState(null, "", format(this.#state));
   }
 
+  /** Whether a place lies in the open cube. */
+  #holds = (place: [number, number]): boolean =>
+    this.#cube !== null && isInside(this.#cube, rowColumn(this.#cube, ...place));
+
   /** Ask about a place of the cube; what was asked before is dropped. */
   async #ask(place: [number, number]): Promise<void> {
     const cube = this.#cube!;
-    if (!isInside(cube, rowColumn(cube, ...place))) return this.#browse.at(place);
     this.#forget();
     this.#state = { ...this.#state, place };
     this.#place.set(place);
@@ -265,8 +269,9 @@ export class Page {
 
   #clicked(at: [number, number]): void {
     const place: [number, number] = [Number(at[0].toFixed(6)), Number(at[1].toFixed(6))];
-    if (this.#cube) void this.#ask(place);
-    else this.#browse.at(place);
+    if (this.#holds(place)) return void this.#ask(place);
+    if (this.#cube && this.#browse.here(place).length > 1) this.close(); // they are listed
+    this.#browse.at(place);
   }
 
   /** Somebody changed the address, or went back. */
