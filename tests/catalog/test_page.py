@@ -652,6 +652,20 @@ def test_two_thousand_cubes_on_a_dark_telephone(browser, store):
         assert page.locator("#panel").bounding_box()["y"] < top
 
 
+def test_a_slot_that_was_committed_since_is_shown_when_it_is_chosen(page, store):
+    show(page, link(store, S1, 15.5, "vv-vh"))
+    cube = store.cube("31UDQ", "sentinel-1-rtc")
+    append(cube, S1, 1, time="2024-05-05T10:50:31Z", item_id="late", platform="any")
+    page.mouse.click(660, 300)
+    series = page.get_by_role("slider", name="backscatter")
+    series.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.locator("#slot-label")).to_contain_text("2024-05-05")
+    settle(page)
+    assert fields_of(page)["slot"] == "1"
+
+
 # Colours.
 
 STYLE = (SITE / "source" / "src" / "page.css").read_text()

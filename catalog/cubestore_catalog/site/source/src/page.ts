@@ -35,7 +35,7 @@ export class Page {
   );
   readonly #timeline = new Timeline((slot) => this.#set({ slot: slot.index }));
   readonly #scene: Scene;
-  readonly #asking = new Asking((slot) => this.#set({ slot }));
+  readonly #asking = new Asking((slot) => this.#goTo(slot));
   readonly #alike: Alike;
   readonly #place: Place;
   readonly #wishes = {
@@ -167,6 +167,13 @@ export class Page {
     this.#show();
   }
 
+  /** Show a slot; for one that was committed since the cube was opened, open it again. */
+  #goTo(slot: number): void {
+    if (this.#cube!.slots.some(({ index }) => index === slot)) return this.#set({ slot });
+    this.#state = { ...this.#state, slot };
+    void this.open(this.#state.cube, false);
+  }
+
   #show(): void {
     const cube = this.#cube!;
     const [view, slot] = [this.#view(), this.#slot()];
@@ -224,7 +231,7 @@ export class Page {
       this.#asking.forget();
     }
     if (this.#cube?.path !== path) return; // it could not be opened
-    this.#set({ slot });
+    this.#goTo(slot);
     goToChip(this.map, geometry);
   }
 
