@@ -24,25 +24,4 @@ sets that come as patches lie beside the cubes (``patches``).
 
 from cubestore.face import offer
 
-offer(
-    __name__,
-    {
-        "cubestore": "adjust align embeddings splits",
-        "cubestore.batches": "Batches Loading batches xbatcher_generator",
-        "cubestore.cube": "Cube",
-        "cubestore.encoding": "Array",
-        "cubestore.errors": "CubestoreError",
-        "cubestore.grids": "Tile tile",
-        "cubestore.index": "Indexed chips index_store",
-        "cubestore.items": "open_item",
-        "cubestore.patches": "Embedded PatchDescription PatchSet PatchWriter Pixels",
-        "cubestore.sensors": "SENSORS Band Sensor sensor",
-        "cubestore.similarity": "change index_embeddings nearest neighbours",
-        "cubestore.slot": "Slot",
-        "cubestore.staging": "Staging",
-        "cubestore.stats": "Statistics norms stats",
-        "cubestore.store": "Store create_store open_store open_tile",
-        "cubestore.verify": "Finding Report",
-        "cubestore.writer": "Writer",
-    },
-)
+offer(__name__)

@@ -1,17 +1,19 @@
 """A package's public names, each imported when it is first asked for.
 
 All that stands behind the names of ``cubestore`` takes a second to import, and who asks for the
-sensors needs little of it. So a package only says where its names stand; to type checkers its
-``__init__.pyi`` says the same.
+sensors needs little of it. So a package's ``__init__.pyi`` says where its names stand, to type
+checkers and to Python alike.
 
 A public name may be a submodule's too: ``cubestore.batches`` is a function, in a package of that
 name. Python binds a submodule in its package whenever it has been imported, and would put it in
 the function's place; here the public name stands.
 """
 
+import ast
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pkgutil import get_data
 from types import ModuleType
 from typing import Any
 
@@ -54,15 +56,16 @@ class Face(ModuleType):
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 
-def offer(package: str, names: Mapping[str, str]) -> None:
+def offer(package: str) -> None:
     """Let a package import its public names when they are asked for.
 
     Args:
-        package: its name.
-        names: a module -> the public names that it has, with spaces between them; the package
-            itself has the submodules that are public.
+        package: its name. Its stub imports each public name from the module that has it, and from
+            the package itself the submodules that are public.
     """
+    stub = ast.parse(get_data(package, "__init__.pyi") or "")
+    imports = [line for line in stub.body if isinstance(line, ast.ImportFrom) and line.module]
+    origins = {name.name: line.module for line in imports for name in line.names}
     module = sys.modules[package]
-    origins = {name: origin for origin, has in names.items() for name in has.split()}
     module.__dict__.update(_origins=origins, __all__=sorted(origins))
     module.__class__ = Face

@@ -12,13 +12,4 @@ Every option has the name that it has on the command line.
 
 from cubestore.face import offer
 
-offer(
-    __name__,
-    {
-        "cubestore_pipelines.build": "Report",
-        "cubestore_pipelines.choices": "Choices choices",
-        "cubestore_pipelines.plan": "Plan",
-        "cubestore_pipelines.recipes.run": "Done",
-        "cubestore_pipelines.verbs": "build plan run search",
-    },
-)
+offer(__name__)
