@@ -6,10 +6,11 @@ group's ``zarr.json``.
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -21,7 +22,7 @@ from cubestore.records import COMMIT, METADATA, Root
 from cubestore.store import Store, open_store
 from cubestore_catalog import written
 from cubestore_catalog.errors import ItemError
-from cubestore_catalog.search.parquet import read
+from cubestore_catalog.search.parquet import load, read
 from cubestore_catalog.stac import (
     collections,
     items,
@@ -31,7 +32,7 @@ from cubestore_catalog.stac import (
     snapshot,
     vectors,
 )
-from cubestore_catalog.stac.records import CATALOG, Json
+from cubestore_catalog.stac.records import CATALOG, CATALOG_FILE, Json
 
 log = logging.getLogger(__name__)
 
@@ -93,18 +94,23 @@ def publish(store: str | os.PathLike[str], *, attributes: bool = True) -> Publis
         return _published(folder, before, now, failed)
 
 
-def records(store: str | os.PathLike[str]) -> tuple[list[Json], list[Json]]:
+def records(store: str | os.PathLike[str]) -> tuple[Sequence[Mapping[str, Any]], list[Json]]:
     """Return the items and collections that `publish` would write; nothing is written.
+
+    Where nothing has changed they are those that were written, each made when it is asked for.
 
     Raises:
         NotAStoreError: the path holds no store.
         NotWritableError: the store is not on a file system.
     """
     opened, failed = open_store(store), dict[str, str]()
-    before = _known(disk.path_of(opened.path) / CATALOG)
+    folder = disk.path_of(opened.path) / CATALOG
+    before = _known(folder)
     found = _with_models(dict(_described(opened, before, failed, attributes=False)))
     for path, why in failed.items():
         log.warning("%s: %s", path, why)
+    if found == _by_place(before) and (folder / CATALOG_FILE).exists():
+        return load(opened.path)
     made = [collections.collection(home, members) for home, members in written.gathered(found)]
     return [*found.values()], made
 
@@ -227,7 +233,7 @@ def _published(folder: Path, before: Groups, now: Groups, failed: Mapping[str, s
     old, new = _by_place(before), _with_models(now)
     changed = written.write(folder, old, new)
     return Published(
-        catalog=str(folder / "catalog.json"),
+        catalog=str(folder / CATALOG_FILE),
         items=len(new),
         written=len(changed),
         removed=len(set(old) - set(new)),

@@ -45,7 +45,7 @@ from cubestore_catalog.web.documents import GEOJSON
 from cubestore_catalog.web.gate import Gate
 from cubestore_catalog.web.headers import BROWSE, SafeHeaders
 from cubestore_catalog.web.live import Live, Load, Tell
-from cubestore_catalog.web.seen import Seen, address
+from cubestore_catalog.web.seen import Seen, parts_of
 from cubestore_catalog.web.zarr_files import ZarrFiles
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,12 @@ REFRESH = 5.0
 """Seconds between two looks for new commits."""
 
 EXPOSED = (
-    *("X-Bounds", "X-Corners", "X-Window", "ETag", "Content-Range", "Accept-Ranges"),
+    "X-Bounds",
+    "X-Corners",
+    "X-Window",
+    "ETag",
+    "Content-Range",
+    "Accept-Ranges",
     "Retry-After",
 )
 """Headers that a page of another origin may read."""
@@ -100,7 +105,7 @@ def service(
         NotWritableError: it is at an address: a store is served where it lies.
         ItemError: items that cannot be served.
     """
-    seen = [Middleware(Seen, address(url))] if url else []
+    seen = [Middleware(Seen, parts_of(url))] if url else []
     opened = _on_disk(open_store(store))
     service = _Service(
         opened, OpenedCubes(opened), Workers(DRAWING, WAITING, seconds), similar.Similar(opened)

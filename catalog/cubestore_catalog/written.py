@@ -15,7 +15,7 @@ import orjson
 
 from cubestore import disk
 from cubestore_catalog.stac import collections, parquet
-from cubestore_catalog.stac.records import Json
+from cubestore_catalog.stac.records import CATALOG_FILE, Json
 
 Place = tuple[str, str]
 """The ids of a collection and an item."""
@@ -60,7 +60,7 @@ def _write_collections(folder: Path, new: Mapping[Place, Json], changed: set[str
         if home in changed or not (folder / home / parquet.FILE).exists():
             parquet.write(folder / home / parquet.FILE, members, document)
         _put(folder / home / "collection.json", document)
-    _put(folder / "catalog.json", collections.catalog(titles))
+    _put(folder / CATALOG_FILE, collections.catalog(titles))
 
 
 def _put(path: Path, document: Json) -> None:

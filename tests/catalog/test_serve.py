@@ -18,9 +18,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 import cubestore
-from cubestore_catalog import OverloadError, limits, service
+from cubestore_catalog import OverloadError, limits, load, publish, service
 from cubestore_catalog.errors import AddressError, ItemError
 from cubestore_catalog.limits import Workers
+from cubestore_catalog.publish import records
+from cubestore_catalog.search.stored import Stored
 from cubestore_catalog.served import standing
 from cubestore_catalog.web import browse
 from cubestore_catalog.web.live import Live
@@ -206,6 +208,18 @@ def test_a_store_whose_catalogue_cannot_be_written_is_served_all_the_same(tmp_pa
     assert asked(app, "/search").json()["features"] == written
     homes = [one["id"] for one in asked(app, "/collections").json()["collections"]]
     assert homes == ["embeddings-rcf", "landsat-c2-l2", "models"]
+
+
+def test_what_was_written_is_served_where_nothing_has_changed_since(tmp_path, served_store):
+    path = str(shutil.copytree(served_store.path, tmp_path / "copy"))
+    publish(path, attributes=False)
+    standing_items, standing_collections = load(path)
+    items, collections = records(path)
+    assert (list(items), collections) == (list(standing_items), standing_collections)
+    assert isinstance(items, Stored)  # 100,000 of them are not held as documents
+    (tmp_path / "copy" / "catalog" / "catalog.json").unlink()  # its writer was killed before
+    again, _ = records(path)
+    assert sorted(one["id"] for one in again) == sorted(one["id"] for one in items)
 
 
 def test_it_listens_before_the_catalogue_is_written(tmp_path, served_store):

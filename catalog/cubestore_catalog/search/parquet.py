@@ -16,7 +16,7 @@ from cubestore_catalog.errors import ItemError
 from cubestore_catalog.search.held import TOP_LEVEL
 from cubestore_catalog.search.stored import Stored, compared
 from cubestore_catalog.stac.parquet import FILE, WHOLE
-from cubestore_catalog.stac.records import CATALOG, Json
+from cubestore_catalog.stac.records import CATALOG, CATALOG_FILE, Json
 
 
 def read(*paths: Path) -> Stored:
@@ -59,13 +59,13 @@ def load(store: str | os.PathLike[str]) -> tuple[Stored, list[Json]]:
         ItemError: the store has no catalogue, or a file of it cannot be read.
     """
     folder = Path(open_store(store).path, CATALOG)
-    if not (folder / "catalog.json").exists():
+    if not (folder / CATALOG_FILE).exists():
         raise ItemError(
             f"{folder.parent} has no catalogue",
             expected=f"{CATALOG}/catalog.json in the store",
             remedy="write it with `cubestore catalog`",
         )
-    listed = orjson.loads((folder / "catalog.json").read_bytes())["links"]
+    listed = orjson.loads((folder / CATALOG_FILE).read_bytes())["links"]
     homes = [folder / one["href"] for one in listed if one["rel"] == "child"]
     try:
         collections = [orjson.loads(home.read_bytes()) for home in homes]

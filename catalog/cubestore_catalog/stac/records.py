@@ -15,6 +15,9 @@ STAC_VERSION = "1.1.0"
 CATALOG = "catalog"
 """The catalogue's folder in the store."""
 
+CATALOG_FILE = "catalog.json"
+"""In that folder the file that lists the collections; it is written last."""
+
 ROOT = "../../.."
 """The store, from an item."""
 

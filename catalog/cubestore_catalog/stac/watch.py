@@ -3,10 +3,10 @@
 import os
 
 from cubestore import Store
-from cubestore.grids import tile
+from cubestore.cube import cube_at
 from cubestore.patches import PATCHES
 from cubestore.records import METADATA
-from cubestore.sensors import sensor
+from cubestore_catalog.stac.snapshot import path_of
 
 State = tuple[tuple[str, int, int], ...]
 """Path of each root, when it was put there, and which file it is."""
@@ -18,7 +18,7 @@ def state_of(store: Store) -> State:
     Args:
         store: on this machine's disk.
     """
-    cubes = [f"{tile(t).grid}/{t}/{sensor(s).id}" for t, s in store.cubes()]
+    cubes = [path_of(cube_at(store.path, *one)) for one in store.cubes()]
     sets = [f"{PATCHES}/{name}" for name in store.patch_sets()]
     return tuple(found for name in [*cubes, *sets] if (found := _of(store, name)))
 

@@ -12,8 +12,10 @@ import shapely
 
 import cubestore
 from cubestore import Store
+from cubestore.cube import cube_at
 from cubestore.similarity.codes import encode
 from cubestore.similarity.search import Asked, Block, search
+from cubestore_catalog.stac.snapshot import path_of
 from cubestore_catalog.stac.watch import state_of
 from cubestore_catalog.views.chip import Chip
 from cubestore_catalog.views.opened import Cache
@@ -55,7 +57,10 @@ class Similar:
         opened = self._kept.get(key, lambda: cubestore.neighbours(self._store, model=model))
         found = opened.nearest(**question)
         name = opened.sources[0][1].model
-        return {"type": "FeatureCollection", "features": list(_features(found, name, thumbnail))}
+        return {
+            "type": "FeatureCollection",
+            "features": list(_features(found, name, self._store.path, thumbnail)),
+        }
 
 
 @cache
@@ -75,7 +80,7 @@ def _search_once() -> None:
 
 
 def _features(
-    found: gpd.GeoDataFrame, model: str, thumbnail: Callable[[str], str]
+    found: gpd.GeoDataFrame, model: str, store: str, thumbnail: Callable[[str], str]
 ) -> Iterator[dict[str, Any]]:
     columns = (found[name] for name in ("chipid", "distance", "time", "geometry"))
     for chipid, distance, time, outline in zip(*columns, strict=True):
@@ -89,7 +94,7 @@ def _features(
                 "chipid": chipid,
                 "distance": distance,
                 "datetime": f"{time:%Y-%m-%dT%H:%M:%SZ}",
-                "path": f"{cubestore.tile(chip.tile).grid}/{chip.tile}/{chip.sensor}",
+                "path": path_of(cube_at(store, chip.tile, chip.sensor)),
                 "tile": chip.tile,
                 "sensor": chip.sensor,
                 "slot": chip.slot,

@@ -39,8 +39,8 @@ class Seen:
         }
 
 
-def address(url: str) -> SplitResult:
-    """Return an address in its parts.
+def parts_of(url: str) -> SplitResult:
+    """Return the parts of an address by which a service can be seen.
 
     Raises:
         AddressError: a service cannot be seen there.
